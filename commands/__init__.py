@@ -1,0 +1,1 @@
+"""One module a command word of run.py: the only place that joins the parts."""

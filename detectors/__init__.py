@@ -1,0 +1,1 @@
+"""Pedestrian detectors: frames in, person boxes out."""

@@ -1,0 +1,1 @@
+"""Cross-camera association: which tracklets are one person."""

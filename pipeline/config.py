@@ -1,0 +1,122 @@
+"""Every setting of a run, with its unit in its name, as pydantic models; YAML and `--set a.b=c` fill them.
+
+Defaults stand here and nowhere else; configs/*.yaml hold only what differs. An unknown or mistyped key is an error
+that names it and the nearest known key (pipeline/config_loading.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Field(ge=0.0)]
+Polygon = tuple[tuple[Fraction, Fraction], ...]
+
+
+class Section(BaseModel):
+    """Base of all sections: strict about names, types and finite numbers, and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class VideoConfig(Section):
+    """Reading video."""
+
+    queue_frames: int = Field(default=8, ge=1, le=256, description="Decoded frames that may wait for the detector.")
+    max_pixels: int = Field(default=3840 * 2160, ge=1, description="Refuse larger frames, from the header.")
+
+
+class DetectorConfig(Section):
+    """Finding people."""
+
+    name: Literal["yolo", "torchvision", "replay"] = "yolo"
+    model: str = Field(
+        default="bundled",
+        description="bundled; a path to .pt, .onnx or an OpenVINO folder; a torchvision model's name.",
+    )
+    replay_dir: str | None = Field(default=None, description="Folder of <camera>.txt MOT boxes for `replay`.")
+    confidence: Fraction = Field(default=0.25, description="Boxes below are dropped before the tracker sees them.")
+    nms_iou: Fraction = 0.6
+    nested_overlap: Fraction = Field(
+        default=0.85, description="Intersection over the smaller box above which the weaker of two boxes is dropped."
+    )
+    image_size_px: int = Field(default=640, ge=64, le=4096, description="Longer side of the network's input.")
+    max_detections: int = Field(default=500, ge=1)
+    batch_frames: int = Field(default=4, ge=1, le=64, description="Frames, across cameras, in one network call.")
+
+
+class TrackerConfig(Section):
+    """Following people in one camera. Ages are seconds."""
+
+    name: Literal["bytetrack", "sort", "sort_paper"] = "bytetrack"
+
+
+class CropConfig(Section):
+    """The crops of a tracklet that are embedded."""
+
+    per_tracklet: int = Field(default=5, ge=1, le=64)
+
+
+class EmbedderConfig(Section):
+    """Describing people."""
+
+    name: Literal["mgn", "openvino", "onnx"] = "mgn"
+    model: str = Field(default="bundled", description="bundled; or a path to .safetensors, .xml or .onnx.")
+    batch_crops: int = Field(default=16, ge=1, le=1024)
+    flip: bool = Field(default=True, description="Average a crop's vector with its mirror image's.")
+
+
+class AssociationConfig(Section):
+    """Which tracklets are one person."""
+
+
+class OutputConfig(Section):
+    """What is written."""
+
+    overlays: bool = True
+
+
+class RuntimeConfig(Section):
+    """Where and how the networks run."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
+    threads: int = Field(default=0, ge=0, description="0 = all cores.")
+
+
+class CameraConfig(Section):
+    """What is known of one camera, under `cameras: {<camera id>: ...}`."""
+
+    time_offset_s: float = 0.0
+    start_time: datetime | None = None
+    watch: tuple[Polygon, ...] = ()
+    ignore: tuple[Polygon, ...] = ()
+    image_to_ground: tuple[tuple[float, float, float], ...] | None = None
+    overlaps: tuple[str, ...] = Field(default=(), description="Cameras that see some of the same floor.")
+
+    @field_validator("watch", "ignore")
+    @classmethod
+    def _three_corners(cls, polygons: tuple[Polygon, ...]) -> tuple[Polygon, ...]:
+        for polygon in polygons:
+            if len(polygon) < 3:
+                raise ValueError(f"a polygon needs at least 3 corners, got {len(polygon)}")
+        return polygons
+
+
+class Config(Section):
+    """A whole run."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    clock: Literal["common", "unknown"] = "unknown"
+    video: VideoConfig = VideoConfig()
+    detector: DetectorConfig = DetectorConfig()
+    tracker: TrackerConfig = TrackerConfig()
+    crops: CropConfig = CropConfig()
+    embedder: EmbedderConfig = EmbedderConfig()
+    association: AssociationConfig = AssociationConfig()
+    output: OutputConfig = OutputConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    cameras: dict[str, CameraConfig] = Field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The run directory: trajectories.json, MOT text, overlay videos, report and store."""

@@ -1,0 +1,1 @@
+"""Video files in (reader) and out (writer), through PyAV."""

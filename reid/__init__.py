@@ -1,0 +1,1 @@
+"""Person re-identification: MGN, its training and evaluation, and embedders."""

@@ -1,0 +1,1 @@
+"""One way to run a network: OpenVINO on a CPU, torch on CUDA."""

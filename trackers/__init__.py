@@ -1,0 +1,1 @@
+"""Single-camera trackers: detections in, identified boxes out, one instance a camera."""
