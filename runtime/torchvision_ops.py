@@ -1,0 +1,92 @@
+"""torchvision beside a torch it was not compiled for.
+
+torchvision from the package index carries operators compiled against the CUDA build of torch. Beside a CPU build
+they do not load, and `import torchvision` (so `import ultralytics` too) stops with "operator torchvision::nms does
+not exist". `ensure_torchvision_ops` gives the two operators that detection needs in Python instead.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+
+import numpy as np
+import torch
+
+from pipeline.errors import UsageError
+from pipeline.types import Float32, Int64
+
+logger = logging.getLogger(__name__)
+
+_library: torch.library.Library | None = None
+"""Keeps the registration alive: torch drops the operators when the handle is collected."""
+
+
+def ensure_torchvision_ops() -> None:
+    """Make `import torchvision` work, `torchvision.ops.nms`, `batched_nms` and `roi_align` included.
+
+    Call it before anything that imports torchvision. Does nothing when the compiled operators load, when torchvision
+    is imported already or when it was called before. Raises UsageError when torchvision is not installed.
+    """
+    if "torchvision" in sys.modules or _compiled_ops_load():
+        return
+    global _library  # noqa: PLW0603 - one registration a process, as the operators are the process's
+    _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    for name in ("nms", "qnms"):  # qnms is only named by torchvision's import, never run
+        _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+    _library.impl("nms", nms, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+
+    import torchvision.ops.boxes  # noqa: PLC0415 - only now can it be imported
+
+    torchvision.ops.boxes._assert_has_ops = lambda: None  # the guard of nms alone; deform_conv2d etc. keep theirs
+    # roi_align's own fallback is wrapped in torch.compile, which wants a C++ compiler on the user's machine.
+    roi_align = sys.modules["torchvision.ops.roi_align"]
+    roi_align._roi_align = getattr(roi_align._roi_align, "__wrapped__", roi_align._roi_align)  # type: ignore[attr-defined]
+    logger.debug("torchvision %s: compiled operators do not fit torch %s", torchvision.__version__, torch.__version__)
+
+
+def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
+    """Greedy non-maximum suppression: indices (K,) int64 of the boxes kept, best first.
+
+    `boxes (N, 4)` xyxy, `scores (N,)`; a box goes when its IoU with a better kept one is above `iou_threshold`;
+    of equal scores the earlier row counts as better (as torchvision's own CPU operator does).
+    """
+    kept = _greedy(
+        boxes.detach().cpu().float().numpy(), scores.detach().cpu().float().numpy(), np.float32(iou_threshold)
+    )
+    return torch.from_numpy(kept).to(boxes.device)
+
+
+def _greedy(boxes: Float32, scores: Float32, threshold: np.float32) -> Int64:
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept: list[int] = []
+    while len(order):
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        low = np.maximum(boxes[order, :2], boxes[best, :2])
+        high = np.minimum(boxes[order, 2:], boxes[best, 2:])
+        side = np.maximum(high - low, np.float32(0))
+        common = side[:, 0] * side[:, 1]
+        with np.errstate(divide="ignore", invalid="ignore"):  # two empty boxes: 0 / 0 suppresses nothing
+            overlap = common / (areas[best] + areas[order] - common)
+        order = order[~(overlap > threshold)]
+    return np.array(kept, np.int64)
+
+
+def _compiled_ops_load() -> bool:
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError("torchvision is not installed; run `make setup`, or `pip install torchvision`")
+    loader = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+    finder = importlib.machinery.FileFinder(next(iter(spec.submodule_search_locations)), loader)
+    compiled = finder.find_spec("_C")
+    if compiled is None or compiled.origin is None:
+        return False
+    try:
+        torch.ops.load_library(compiled.origin)  # type: ignore[no-untyped-call]
+    except (ImportError, OSError):
+        return False
+    return hasattr(torch.ops.torchvision, "nms")
