@@ -10,6 +10,7 @@ export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+TORCH ?= auto
 PYTEST_ARGS ?= -n 2 -q
 
 .PHONY: help venv system-libraries check test demo lock clean
@@ -24,10 +25,14 @@ venv: $(VENV)/.complete
 system-libraries:
 	@sh tools/system_libraries.sh
 
-$(VENV)/.complete: requirements.lock requirements-cuda.lock
+$(VENV)/.complete: requirements.lock requirements-cpu.lock requirements-cuda.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or say make PYTHON=/path/to/python3.11"; exit 2; }
 	@sh tools/system_libraries.sh
 	$(PYTHON) -m venv $(VENV)
+	@# A GPU wants torch's default (CUDA) build; elsewhere the CPU build is taken where an index or find-links offers it.
+	@if [ "$(TORCH)" = cpu ] || { [ "$(TORCH)" = auto ] && ! command -v nvidia-smi >/dev/null; }; then \
+		$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements-cpu.lock 2>/dev/null \
+		|| echo "no CPU build of torch on offer: taking the default build (about 6 GB); see docs/install.md"; fi
 	$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements.lock
 	@if [ "$$($(BIN)/python tools/torch_build.py)" = cuda ]; then \
 		echo "torch is a CUDA build: installing what it needs"; \

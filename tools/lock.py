@@ -1,8 +1,8 @@
 """Write requirements.lock and requirements-cuda.lock from pyproject.toml: pinned, hashed, naming no registry.
 
-The packages that only a CUDA build of torch needs stand in a file of their own, so that a machine whose index offers
-the CPU build of torch does not fetch gigabytes it cannot use. The hash of that CPU build (same release, local version
-`+cpu`) is accepted beside those of the default index: pass its wheel as an argument.
+The packages that only a CUDA build of torch needs stand in a file of their own, and the CPU build of the same release
+(local version `+cpu`) in requirements-cpu.lock, so that a machine whose index offers that build does not fetch
+gigabytes it cannot use. Pass the CPU wheel to pin its hash; without it that file stays as it is.
 
     .venv/bin/python tools/lock.py [torch-...+cpu-....whl]
 """
@@ -33,9 +33,8 @@ def main(cpu_wheels: list[str]) -> None:
     blocks = [b if b.endswith("\n") else b + "\n" for b in resolve() if "python_full_version >= '3.12'" not in b]
     for wheel in cpu_wheels:
         name, version = Path(wheel).name.split("-")[:2]
-        extra = f" \\\n    --hash=sha256:{hashlib.sha256(Path(wheel).read_bytes()).hexdigest()}\n"
-        pin = f"{name}=={version.split('+')[0]} "
-        blocks = [b.rstrip("\n") + extra if b.startswith(pin) else b for b in blocks]
+        pin = f"{name}=={version} \\\n    --hash=sha256:{hashlib.sha256(Path(wheel).read_bytes()).hexdigest()}\n"
+        (ROOT / "requirements-cpu.lock").write_text(HEAD + pin, encoding="utf-8")
     cuda = [b for b in blocks if CUDA_ONLY.match(b)]
     (ROOT / "requirements.lock").write_text(HEAD + "".join(b for b in blocks if b not in cuda), encoding="utf-8")
     (ROOT / "requirements-cuda.lock").write_text(HEAD + "".join(cuda), encoding="utf-8")
