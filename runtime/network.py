@@ -1,0 +1,112 @@
+"""One way to run a network: torch on CUDA, OpenVINO on the CPU, the same call for both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pipeline.config import RuntimeConfig
+from pipeline.errors import UsageError
+from pipeline.types import Float32
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+InputShape = tuple[int | None, int, int | None, int | None]
+"""N, C, H, W of a network's input; None = any."""
+
+
+class Network(Protocol):
+    """A compiled network, warmed up. Calls are thread-safe (one at a time)."""
+
+    @property
+    def input_shape(self) -> InputShape:
+        """N, C, H, W; None = any. A fixed N takes batches of exactly N."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the model file says of itself (`names`, `imgsz`, ...); empty for a module."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Where and how it runs, for logs and the run report, e.g. `OpenVINO CPU bf16`."""
+        ...
+
+    def __call__(self, batch: Float32) -> list[Float32]:
+        """Run `(N, C, H, W) float32`; the outputs in the model's order, float32, copies that stay as they are.
+
+        Raises ValueError when the batch does not fit `input_shape`.
+        """
+        ...
+
+
+def check_batch(batch: Float32, shape: InputShape) -> None:
+    """Raise ValueError unless `batch` is float32 of `shape`."""
+    fits = batch.ndim == 4 and all(want in (None, have) for want, have in zip(shape, batch.shape, strict=True))
+    if not fits or batch.dtype != np.float32 or not len(batch):
+        raise ValueError(f"batch must be float32 {shape} (None = any), got {batch.dtype} {batch.shape}")
+
+
+def choose_device(wanted: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N` -> `cpu` or `cuda:N`. Raises UsageError for a GPU that is not there."""
+    if wanted == "cpu":
+        return "cpu"
+    import torch  # noqa: PLC0415 - a CPU run needs no look at CUDA
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "auto":
+        device = "cuda:0" if count else "cpu"
+        logger.info("device auto: %s", device if count else "cpu (no usable CUDA GPU)")
+        return device
+    index = int(wanted.partition(":")[2] or 0)
+    if index >= count:
+        raise UsageError(
+            f"--device {wanted}: no such GPU (torch {torch.__version__} sees {count}); use --device cpu or auto"
+        )
+    return f"cuda:{index}"
+
+
+def compile_module(
+    module: torch.nn.Module,
+    input_chw: tuple[int, int, int],
+    config: RuntimeConfig,
+    *,
+    dynamic_batch: bool = True,
+    trace_chw: tuple[int, int, int] | None = None,
+) -> Network:
+    """A torch module that takes one `(N, C, H, W)` tensor and returns a tensor or a flat list of tensors.
+
+    `input_chw` is the size it will run at; with `dynamic_batch=False` N is 1. `trace_chw` may name a smaller size
+    to trace a fully convolutional module at, which is faster. The module is put into eval mode and may be moved.
+    """
+    device = choose_device(config.device)
+    if device == "cpu":
+        from runtime.openvino_network import from_module  # noqa: PLC0415 - heavy, and only one of the two is needed
+
+        return from_module(module, input_chw, config, dynamic_batch=dynamic_batch, trace_chw=trace_chw)
+    from runtime.torch_network import TorchNetwork  # noqa: PLC0415
+
+    return TorchNetwork(module, input_chw, device, config.precision, dynamic_batch=dynamic_batch)
+
+
+def compile_file(
+    path: Path, config: RuntimeConfig, *, input_chw: tuple[int, int, int] | None = None, dynamic_batch: bool = True
+) -> Network:
+    """An OpenVINO `.xml`, an `.onnx`, or a folder that holds one `.xml`; runs on the CPU whatever the device.
+
+    `input_chw` fixes the free sides of a model whose file leaves them open; a model fixed to another size keeps its
+    own (read `input_shape`). Raises UsageError when the file is missing or unreadable.
+    """
+    from runtime.openvino_network import from_file  # noqa: PLC0415
+
+    if config.device != "cpu" and choose_device(config.device) != "cpu":
+        logger.warning("%s: runs on the CPU; only torch weights run on the GPU", path.name)
+    return from_file(path, config, input_chw=input_chw, dynamic_batch=dynamic_batch)
