@@ -1,0 +1,103 @@
+"""Which tracklets cannot be one person, whatever they look like.
+
+Two rules, both about being in two places at once:
+- one camera: two boxes in one frame that stand apart are two people. Boxes that lie in each other for most of their
+  common frames may be one person found twice, so nothing is concluded from them;
+- two cameras that see no common floor, on one clock: nobody is in both at the same time. Without a common clock
+  nothing is concluded from time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.types import Bool, Float64, Int64, Scene, Tracklet
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """`cannot (N, N) bool` symmetric, diagonal False; `apart (P, 2)` rows of pairs that were seen at once in one camera,
+    well apart: certain negatives to calibrate with."""
+
+    cannot: Bool
+    apart: Int64
+
+
+def common_overlap(a: Tracklet, b: Tracklet) -> float | None:
+    """Median over common frames of the boxes' intersection over the smaller box; None without a common frame.
+
+    Interpolated boxes do not count: they are a guess, and the guess may have gone astray.
+    """
+    frames, in_a, in_b = np.intersect1d(
+        a.frame_index[a.observed], b.frame_index[b.observed], assume_unique=True, return_indices=True
+    )
+    if len(frames) == 0:
+        return None
+    one, two = a.xyxy[a.observed][in_a], b.xyxy[b.observed][in_b]
+    common = np.prod(np.clip(np.minimum(one[:, 2:], two[:, 2:]) - np.maximum(one[:, :2], two[:, :2]), 0, None), axis=1)
+    smaller = np.minimum(np.prod(one[:, 2:] - one[:, :2], axis=1), np.prod(two[:, 2:] - two[:, :2], axis=1))
+    return float(np.median(np.divide(common, smaller, out=np.zeros_like(common), where=smaller > 0)))
+
+
+def _alive_together(start: Float64, end: Float64) -> list[tuple[int, int]]:
+    """Pairs of intervals that overlap: a sweep over their starts."""
+    order = np.argsort(start, kind="stable")
+    pairs: list[tuple[int, int]] = []
+    alive: list[int] = []
+    for row in order.tolist():
+        alive = [other for other in alive if end[other] >= start[row]]
+        pairs.extend((min(row, other), max(row, other)) for other in alive)
+        alive.append(row)
+    return pairs
+
+
+def times_comparable(scene: Scene) -> bool:
+    """Whether a time in one camera means the same in another."""
+    return scene.clock != "unknown"
+
+
+def build_constraints(
+    tracklets: Sequence[Tracklet], scene: Scene, *, duplicate_overlap: float, well_apart_overlap: float, slack_s: float
+) -> Constraints:
+    """All pairs of `tracklets` that cannot be one person.
+
+    `duplicate_overlap`: median intersection over the smaller box from which two tracklets of one camera may be one person
+    found twice. `well_apart_overlap`: up to it a pair serves as a certain negative (crops that show little of each other).
+    `slack_s`: seconds two cameras of one clock may both have somebody, for clocks are never quite the same.
+    """
+    count = len(tracklets)
+    cannot = np.zeros((count, count), dtype=np.bool_)
+    apart: list[tuple[int, int]] = []
+    camera = np.array([t.camera_id for t in tracklets], dtype=np.str_)
+    for name in np.unique(camera).tolist():
+        rows = np.flatnonzero(camera == name)
+        first = np.array([tracklets[r].frame_index[0] for r in rows], dtype=np.float64)
+        last = np.array([tracklets[r].frame_index[-1] for r in rows], dtype=np.float64)
+        for one, two in _alive_together(first, last):
+            i, j = int(rows[one]), int(rows[two])
+            overlap = common_overlap(tracklets[i], tracklets[j])
+            if overlap is None or overlap >= duplicate_overlap:
+                continue
+            cannot[i, j] = cannot[j, i] = True
+            if overlap <= well_apart_overlap:
+                apart.append((i, j))
+    if times_comparable(scene):
+        cannot |= _elsewhere(tracklets, scene, slack_s)
+    return Constraints(cannot, np.array(sorted(apart), dtype=np.int64).reshape(-1, 2))
+
+
+def _elsewhere(tracklets: Sequence[Tracklet], scene: Scene, slack_s: float) -> Bool:
+    """Pairs `(N, N)` in two cameras without common floor whose times overlap by more than `slack_s`."""
+    start = np.array([t.start_s for t in tracklets], dtype=np.float64)
+    end = np.array([t.end_s for t in tracklets], dtype=np.float64)
+    both_s = np.minimum(end[:, None], end[None, :]) - np.maximum(start[:, None], start[None, :])
+    names = sorted({t.camera_id for t in tracklets})
+    index = np.array([names.index(t.camera_id) for t in tracklets], dtype=np.int64)
+    separate = np.array(
+        [[a != b and frozenset((a, b)) not in scene.overlapping for b in names] for a in names], dtype=np.bool_
+    ).reshape(len(names), len(names))
+    result: Bool = (both_s > slack_s) & separate[np.ix_(index, index)]
+    return result
