@@ -1,4 +1,4 @@
-"""Print `cuda` if the installed torch needs the packages of requirements-cuda.lock, else `cpu` (nothing is imported)."""
+"""Print `cuda` if the installed torch needs the packages of requirements-cuda.lock, else `cpu`; imports neither."""
 
 from importlib.metadata import requires
 

@@ -1,0 +1,70 @@
+"""One camera on its way from frames to tracklets and crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from pipeline.config import CropConfig, TrackerConfig
+from pipeline.stages.camera import TrackletBuilder
+from pipeline.stages.crops import CropSampler
+from pipeline.stages.regions import inside_region
+from pipeline.types import Camera, Crop, Detections, Frame, Tracker, Tracklet
+from pipeline.video.reader import ReadReport
+
+
+class FrameSource(Protocol):
+    """What a camera's frames come from: `pipeline.video.VideoReader`, or a stand-in."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+    def report(self) -> ReadReport:
+        """What was read so far and what was lost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CameraJob:
+    """A camera and how to open it and follow people in it."""
+
+    camera: Camera
+    open_frames: Callable[[], FrameSource]
+    make_tracker: Callable[[], Tracker]
+
+
+class CameraRun:
+    """Tracks one camera: detections of its frames go in, crops of the tracklets that ended come out."""
+
+    def __init__(self, job: CameraJob, tracker_config: TrackerConfig, crop_config: CropConfig) -> None:
+        self.camera = job.camera
+        self._tracker = job.make_tracker()
+        self._builder = TrackletBuilder(job.camera.id, tracker_config)
+        self._sampler = CropSampler(job.camera.id, crop_config)
+        self.tracklets: list[Tracklet] = []
+        self.frames = 0
+
+    def feed(self, frame: Frame, detections: Detections) -> list[Crop]:
+        """Take the next frame with what was found in it; return the crops of the tracklets that ended."""
+        height, width = frame.image.shape[:2]
+        detections = inside_region(detections, self.camera.region, (width, height))
+        tracked = self._tracker.update(detections, frame.time_s)
+        self._sampler.offer(frame, tracked, detections)
+        self.frames += 1
+        closed = self._builder.add(frame.index, frame.time_s, tracked, detections)
+        return self._close(closed.tracklets, closed.dropped_ids)
+
+    def finish(self) -> list[Crop]:
+        """End all live tracks; return the crops of those that became tracklets."""
+        closed = self._builder.finish()
+        return self._close(closed.tracklets, closed.dropped_ids)
+
+    def _close(self, tracklets: tuple[Tracklet, ...], dropped_ids: tuple[int, ...]) -> list[Crop]:
+        for track_id in dropped_ids:
+            self._sampler.forget(track_id)
+        self.tracklets.extend(tracklets)
+        return [crop for tracklet in tracklets for crop in self._sampler.take(tracklet.key[1])]
