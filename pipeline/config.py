@@ -25,6 +25,7 @@ class Section(BaseModel):
 class VideoConfig(Section):
     """Reading video."""
 
+    cameras_at_once: int = Field(default=4, ge=1, le=64, description="Cameras decoded side by side; the rest wait.")
     queue_frames: int = Field(default=8, ge=1, le=256, description="Decoded frames that may wait for the detector.")
     max_pixels: int = Field(default=3840 * 2160, ge=1, description="Refuse larger frames, from the header.")
 
@@ -58,6 +59,9 @@ class CropConfig(Section):
     """The crops of a tracklet that are embedded."""
 
     per_tracklet: int = Field(default=5, ge=1, le=64)
+    slot_s: float = Field(default=0.4, gt=0.0, description="Two kept crops come from different slots of this length.")
+    min_height_px: int = Field(default=32, ge=1, description="Smaller people are tracked but never embedded.")
+    max_height_px: int = Field(default=384, ge=32, description="Taller crops are kept at this height (MGN's input).")
 
 
 class EmbedderConfig(Section):
@@ -74,9 +78,18 @@ class AssociationConfig(Section):
 
 
 class OutputConfig(Section):
-    """What is written."""
+    """What is written. Privacy blur covers people who were tracked; someone who was missed is not covered."""
 
-    overlays: bool = True
+    overlays: bool = Field(default=True, description="Write overlays/<camera>.mp4.")
+    trail_s: Seconds = Field(default=2.0, le=60.0, description="Length of the trail behind the feet; 0 = none.")
+    max_height_px: int = Field(default=1080, ge=64, le=4320, description="Taller overlays are scaled down.")
+    blur: Literal["none", "heads", "persons"] = Field(default="none", description="Pixelated in the overlays.")
+    blur_hold_s: Seconds = Field(
+        default=0.5, le=10.0, description="A tracklet's first and last box stay blurred this much longer."
+    )
+    low_confidence: Fraction = Field(
+        default=0.5, description="A tracklet that belongs to its person with less is marked `id 3 ?`."
+    )
 
 
 class RuntimeConfig(Section):
