@@ -38,6 +38,7 @@ class DetectorConfig(Section):
         default="bundled",
         description="bundled; a path to .pt, .onnx or an OpenVINO folder; a torchvision model's name.",
     )
+    weights: str | None = Field(default=None, description="State dict (.safetensors, .pth) of a torchvision model.")
     replay_dir: str | None = Field(default=None, description="Folder of <camera>.txt MOT boxes for `replay`.")
     confidence: Fraction = Field(default=0.25, description="Boxes below are dropped before the tracker sees them.")
     nms_iou: Fraction = 0.6

@@ -1,0 +1,88 @@
+"""Boxes that somebody else found, from MOT text: to compare trackers on the same detections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detectors.suppression import drop_unusable
+from pipeline.config import DetectorConfig, RuntimeConfig
+from pipeline.errors import UsageError
+from pipeline.geometry import tlwh_to_xyxy
+from pipeline.types import Detections, Float32, Frame
+
+Rows = dict[int, tuple[Float32, Float32]]
+"""0-based frame index -> boxes `(N, 4)` xyxy px, confidences `(N,)`, in the order of the file."""
+
+
+class ReplayDetector:
+    """Boxes by camera id and frame index; a frame the file does not name has none."""
+
+    def __init__(self, folder: Path, config: DetectorConfig) -> None:
+        self._folder = folder
+        self._config = config
+        self._rows: dict[str, Rows] = {}
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """See `pipeline.types.Detector`. Raises UsageError when a camera has no file."""
+        results = []
+        for frame in frames:
+            boxes = self._camera(frame.camera_id).get(frame.index)
+            size = (frame.image.shape[1], frame.image.shape[0])
+            results.append(Detections.empty() if boxes is None else drop_unusable(*boxes, size, self._config))
+        return results
+
+    def _camera(self, camera_id: str) -> Rows:
+        if camera_id not in self._rows:
+            choices = [self._folder / f"{camera_id}.txt", self._folder / camera_id / "det.txt"]
+            path = next((choice for choice in choices if choice.is_file()), None)
+            if path is None:
+                raise UsageError(f"{choices[0]}: no boxes for camera {camera_id} ({choices[1]} neither); add the file")
+            self._rows[camera_id] = read_mot(path)
+        return self._rows[camera_id]
+
+
+def read_mot(path: Path) -> Rows:
+    """Read `frame(1-based),id,left,top,width,height[,confidence,...]`; a missing confidence, or -1, counts as 1.
+
+    Raises UsageError that names file and line.
+    """
+    gathered: dict[int, list[list[float]]] = {}
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = [float(value) for value in line.split(",")[:7]]
+            except ValueError:
+                raise _bad(path, number, f"not numbers: {line.strip()[:60]!r}") from None
+            if len(values) < 6:
+                raise _bad(path, number, f"{len(values)} fields, want at least 6")
+            frame, _, *box = values
+            if not all(map(math.isfinite, values)) or frame != int(frame) or frame < 1 or min(box[2:4]) <= 0:
+                raise _bad(path, number, f"frame must be 1, 2, ..., sides above 0, all finite: {line.strip()[:60]!r}")
+            confidence = box[4] if len(box) > 4 else -1.0
+            gathered.setdefault(int(frame) - 1, []).append([*box[:4], 1.0 if confidence == -1 else confidence])
+    rows: Rows = {}
+    for frame_index, listed in gathered.items():
+        table = np.array(listed, np.float64)
+        rows[frame_index] = tlwh_to_xyxy(table[:, :4]).astype(np.float32), table[:, 4].astype(np.float32)
+    return rows
+
+
+def _bad(path: Path, number: int, reason: str) -> UsageError:
+    return UsageError(f"{path}:{number}: {reason}; want MOT text: frame,id,left,top,width,height,confidence")
+
+
+def build(config: DetectorConfig, runtime: RuntimeConfig) -> ReplayDetector:
+    """The replay of `config.replay_dir`. Raises UsageError when there is no such folder."""
+    del runtime  # nothing runs
+    if config.replay_dir is None:
+        raise UsageError("detector replay: which boxes? set detector.replay_dir to a folder of <camera>.txt")
+    folder = Path(config.replay_dir)
+    if not folder.is_dir():
+        raise UsageError(f"detector.replay_dir {folder}: no such folder; it holds <camera>.txt or <camera>/det.txt")
+    return ReplayDetector(folder, config)
