@@ -54,6 +54,12 @@ class TrackerConfig(Section):
     """Following people in one camera. Ages are seconds."""
 
     name: Literal["bytetrack", "sort", "sort_paper"] = "bytetrack"
+    high_confidence: Fraction = Field(default=0.5, description="Boxes from here on are matched first.")
+    low_confidence: Fraction = Field(default=0.1, description="Boxes from here on may still continue a track.")
+    new_confidence: Fraction = Field(default=0.6, description="A new track starts from here on.")
+    max_lost_s: Seconds = Field(default=2.0, description="How long an unseen person may be found again.")
+    min_observations: int = Field(default=3, ge=1, description="Tracklets of fewer boxes are dropped.")
+    min_track_s: Seconds = Field(default=0.2, description="Tracklets observed over less time are dropped.")
 
 
 class CropConfig(Section):
@@ -76,6 +82,26 @@ class EmbedderConfig(Section):
 
 class AssociationConfig(Section):
     """Which tracklets are one person."""
+
+    min_link_probability: float = Field(
+        default=0.5, gt=0.0, lt=1.0, description="Two groups are joined while one person is at least as likely."
+    )
+    duplicate_overlap: Fraction = Field(
+        default=0.6,
+        description="Median intersection over the smaller box, in common frames, from which two tracklets of one camera "
+        "may be one person found twice; below, they are two people.",
+    )
+    well_apart_overlap: Fraction = Field(
+        default=0.2, description="The same, up to which two tracklets serve as certain negatives to calibrate with."
+    )
+    clock_slack_s: Seconds = Field(
+        default=1.0, description="How long two cameras of one clock may both have a person, for clocks differ a little."
+    )
+    min_evidence: int = Field(
+        default=20,
+        ge=1,
+        description="Certain positives and negatives below which the report says that the prior spoke.",
+    )
 
 
 class OutputConfig(Section):

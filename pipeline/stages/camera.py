@@ -1,0 +1,101 @@
+"""Boxes with ids, frame by frame, to finished tracklets of one camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.config import TrackerConfig
+from pipeline.types import Detections, Float32, TrackedBoxes, Tracklet
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What came of the tracks that ended: a tracklet, or nothing (tentative, dropped)."""
+
+    tracklets: tuple[Tracklet, ...] = ()
+    dropped_ids: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A track that is still listed: every frame it was listed in; `confidence` 0 where it was only predicted."""
+
+    frame_index: list[int] = field(default_factory=list)
+    time_s: list[float] = field(default_factory=list)
+    xyxy: list[Float32] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    observed: list[bool] = field(default_factory=list)
+
+
+class TrackletBuilder:
+    """Collects the boxes of one camera's tracks and gives each out as a Tracklet when its id is no longer listed.
+
+    A track is kept if it was observed at least `min_observations` times over at least `min_track_s` seconds, else it
+    is tentative and dropped. A video shorter than that lowers both to its own length: the people of a one-frame
+    video are kept. Boxes are the tracker's (filtered, they measure better than the detector's: docs/tracking.md);
+    between two observations they are interpolated linearly in time; what was predicted after the last one is cut.
+    """
+
+    def __init__(self, camera_id: str, config: TrackerConfig) -> None:
+        self._camera_id = camera_id
+        self._config = config
+        self._open: dict[int, _Open] = {}
+        self._frames = 0
+        self._first_s = 0.0
+        self._last_s = 0.0
+
+    def add(self, frame_index: int, time_s: float, tracked: TrackedBoxes, detections: Detections) -> Closed:
+        """Take one frame; return the tracks that ended with it, by id."""
+        if self._frames == 0:
+            self._first_s = time_s
+        elif time_s <= self._last_s:
+            raise ValueError(f"frames must come in order of time: {time_s} s after {self._last_s} s")
+        self._frames += 1
+        self._last_s = time_s
+        ids = tracked.track_id.tolist()
+        for track_id, xyxy, row in zip(ids, tracked.xyxy, tracked.detection_row.tolist(), strict=True):
+            track = self._open.setdefault(track_id, _Open())
+            track.frame_index.append(frame_index)
+            track.time_s.append(time_s)
+            track.xyxy.append(xyxy)
+            track.confidence.append(float(detections.confidence[row]) if row >= 0 else 0.0)
+            track.observed.append(row >= 0)
+        listed = set(ids)
+        return self._close([track_id for track_id in self._open if track_id not in listed])
+
+    def finish(self) -> Closed:
+        """End all tracks that are still open."""
+        return self._close(list(self._open))
+
+    def _close(self, ids: list[int]) -> Closed:
+        tracklets, dropped = [], []
+        for track_id in sorted(ids):
+            tracklet = self._tracklet(track_id, self._open.pop(track_id))
+            if tracklet is None:
+                dropped.append(track_id)
+            else:
+                tracklets.append(tracklet)
+        return Closed(tuple(tracklets), tuple(dropped))
+
+    def _tracklet(self, track_id: int, track: _Open) -> Tracklet | None:
+        seen = np.flatnonzero(track.observed)
+        if len(seen) < min(self._config.min_observations, self._frames):
+            return None
+        time_s = np.array(track.time_s)
+        video_s = self._last_s - self._first_s
+        if time_s[seen[-1]] - time_s[seen[0]] < min(self._config.min_track_s, video_s):
+            return None
+        part = slice(int(seen[0]), int(seen[-1]) + 1)
+        time_s = time_s[part]
+        boxes = np.array(track.xyxy)
+        edges = [np.interp(time_s, np.array(track.time_s)[seen], boxes[seen, k]) for k in range(4)]
+        return Tracklet(
+            key=(self._camera_id, track_id),
+            frame_index=np.array(track.frame_index[part]),
+            time_s=time_s,
+            xyxy=np.stack(edges, axis=1),
+            confidence=np.array(track.confidence[part]),
+            observed=np.array(track.observed[part]),
+        )
