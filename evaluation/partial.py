@@ -27,7 +27,7 @@ class PartialResult:
 
 
 def drop_far(truth: MotRows, predicted: MotRows, threshold: float = IOU_THRESHOLD) -> MotRows:
-    """The predicted boxes of one camera that reach IoU `threshold` with some truth box of their frame, in frame order."""
+    """The predicted boxes of one camera that reach IoU `threshold` with a truth box of their frame, in frame order."""
     predicted = predicted.take(np.argsort(predicted.frame, kind="stable"))
     overlaps = find_overlaps(truth, predicted)
     return predicted.take(np.unique(overlaps.pair_predicted[overlaps.iou >= threshold]))
