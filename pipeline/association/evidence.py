@@ -1,0 +1,159 @@
+"""Gathers what the footage offers to calibration: halves, pairs alive together, and all the other pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.association.calibration import Evidence, Pairs
+from pipeline.association.constraints import Constraints
+from pipeline.association.prior import Density, DistancePrior
+from pipeline.association.similarity import CropStatistics, distance_blocks, reliability
+from pipeline.types import Bool, Float32, Float64, Int64
+
+_DISTANCE_BINS = 1000
+_RELIABILITY_BINS = 25
+_SIMILARITY_STRENGTH = 4.0
+"""Tracklets that weigh as much as the prior's crop similarity."""
+_MEET_AGAIN = 0.5
+"""Guess before looking: half the tracklets of the camera with fewer are seen in the other one, too."""
+_COME_BACK = 0.2
+"""Guess before looking: every fifth tracklet is somebody who was in this camera before."""
+
+# Generic prior, in units of the distance of different people: rounded means of the fits of three embedders on
+# cuhk01, pku-reid and 3dpes (docs/association.md, "An embedder without a prior").
+_GENERIC_SAME_WITHIN = Density(0.03, 0.07)
+_GENERIC_SAME_CROSS = Density(0.38, 0.095)
+_GENERIC_DIFFERENT_WITHIN = Density(0.9, 0.09)
+_GENERIC_DIFFERENT_CROSS = Density(1.0, 0.085)
+_GENERIC_CROP_SIMILARITY = 0.75
+
+
+def footage_crop_similarity(statistics: CropStatistics, prior: DistancePrior | None) -> float:
+    """Mean cosine of two crops of one tracklet, the prior's where tracklets have one crop."""
+    expected = prior.crop_similarity if prior is not None else _GENERIC_CROP_SIMILARITY
+    if statistics.tracklets == 0:
+        return expected
+    seen = statistics.tracklets
+    value = (_SIMILARITY_STRENGTH * expected + seen * statistics.crop_similarity) / (_SIMILARITY_STRENGTH + seen)
+    return float(np.clip(value, 0.05, 1.0))
+
+
+def distance_matrix(vector: Float32) -> Float32:
+    """All cosine distances `(N, N)`, rounded to 1e-6 so that the order of a sum does not decide a tie."""
+    matrix = np.empty((len(vector), len(vector)), np.float32)
+    for rows, block in distance_blocks(vector):
+        matrix[rows] = np.round(block, 6)
+    lower = np.tril_indices(len(vector), -1)
+    matrix[lower] = matrix.T[lower]
+    return matrix
+
+
+def gather(
+    distance: Float32,
+    trust: Float64,
+    camera: Int64,
+    constraints: Constraints,
+    halves: CropStatistics,
+    similarity: float,
+) -> Evidence:
+    """Evidence from the distances `(N, N)` of tracklets with reliabilities `trust (N,)` in cameras `camera (N,)`."""
+    allowed = ~constraints.cannot
+    within = _histogram(distance, trust, camera, allowed, same_camera=True)
+    cross = _histogram(distance, trust, camera, allowed, same_camera=False)
+    one, two = constraints.apart[:, 0], constraints.apart[:, 1]
+    seen = np.unique(camera, return_counts=True)[1]
+    together = np.minimum.outer(seen, seen)[np.triu_indices(len(seen), 1)].sum()
+    half_trust = np.prod(reliability(halves.half_crops, similarity), axis=1)
+    return Evidence(
+        positives=Pairs.of(halves.half_distance, half_trust, len(half_trust)),
+        negatives=Pairs.of(
+            distance[one, two].astype(np.float64), trust[one] * trust[two], len(np.unique(constraints.apart))
+        ),
+        unlabelled_within=within,
+        unlabelled_cross=cross,
+        expected_share_within=_expected(_COME_BACK * len(camera), within.total),
+        expected_share_cross=_expected(_MEET_AGAIN * float(together), cross.total),
+    )
+
+
+def _expected(same: float, pairs: float) -> float:
+    return float(np.clip(same / max(pairs, 1.0), 1e-6, 0.5))
+
+
+def _histogram(distance: Float32, trust: Float64, camera: Int64, allowed: Bool, *, same_camera: bool) -> Pairs:
+    """All allowed pairs of one relation, counted in cells of distance and reliability: millions become thousands."""
+    cells = np.zeros((_DISTANCE_BINS, _RELIABILITY_BINS))
+    used = np.zeros(len(camera), dtype=np.bool_)
+    column = np.arange(len(camera))
+    for row in range(len(camera) - 1):
+        other = column[row + 1 :]
+        take = other[allowed[row, other] & ((camera[other] == camera[row]) == same_camera)]
+        if len(take) == 0:
+            continue
+        used[row] = used[take] = True
+        d = np.minimum((distance[row, take] * (_DISTANCE_BINS / 2)).astype(np.int64), _DISTANCE_BINS - 1)
+        r = np.minimum((trust[row] * trust[take] * _RELIABILITY_BINS).astype(np.int64), _RELIABILITY_BINS - 1)
+        np.add.at(cells, (d, r), 1.0)
+    d_index, r_index = np.nonzero(cells)
+    return Pairs(
+        (d_index + 0.5) * (2 / _DISTANCE_BINS),
+        (r_index + 0.5) / _RELIABILITY_BINS,
+        cells[d_index, r_index],
+        int(used.sum()),
+    )
+
+
+def generic_prior(evidence: Evidence, similarity: float) -> DistancePrior:
+    """A prior for an embedder of which nothing is known: the footage's own distances give the unit.
+
+    The unit is the distance of different people: that of the certain negatives, or else the 60 % quantile of all pairs,
+    most of which are different people in any footage worth linking.
+    """
+    unit = _typical(evidence.negatives) if evidence.negatives.total >= 10 else 0.0
+    if unit <= 0.0:
+        both = (evidence.unlabelled_within, evidence.unlabelled_cross)
+        unit = _typical(
+            Pairs(
+                np.concatenate([p.distance for p in both]),
+                np.concatenate([p.reliability for p in both]),
+                np.concatenate([p.count for p in both]),
+                0,
+            ),
+            quantile=0.6,
+        )
+    unit = max(unit, 1e-3)
+
+    def scaled(density: Density) -> Density:
+        return Density(density.location * unit, density.scale * unit)
+
+    return DistancePrior(
+        "generic",
+        "rounded means of three embedders on cuhk01, pku-reid and 3dpes, in units of the footage's own distances",
+        scaled(_GENERIC_SAME_WITHIN),
+        scaled(_GENERIC_SAME_CROSS),
+        scaled(_GENERIC_DIFFERENT_WITHIN),
+        scaled(_GENERIC_DIFFERENT_CROSS),
+        similarity,
+        same_strength=4.0,
+        different_strength=2.0,
+    )
+
+
+def _typical(pairs: Pairs, quantile: float = 0.5) -> float:
+    """Weighted quantile of the distances, freed of crop noise; 0 without pairs."""
+    if pairs.total == 0:
+        return 0.0
+    noiseless = 1.0 - (1.0 - pairs.distance) / pairs.reliability
+    order = np.argsort(noiseless, kind="stable")
+    reached = np.cumsum(pairs.count[order]) >= quantile * pairs.total
+    return float(noiseless[order][reached][0])
+
+
+def restrict(constraints: Constraints, rows: Int64) -> Constraints:
+    """The constraints among `rows` (ascending), numbered anew; apart pairs with a row left out are dropped."""
+    position = np.full(len(constraints.cannot), -1, dtype=np.int64)
+    position[rows] = np.arange(len(rows))
+    apart = position[constraints.apart]
+    return replace(constraints, cannot=constraints.cannot[np.ix_(rows, rows)], apart=apart[(apart >= 0).all(axis=1)])
