@@ -1,0 +1,118 @@
+"""Camera files and settings to cameras that can be tracked, or to the fault that keeps one out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from commands.cameras import CameraFiles
+from pipeline.config import CameraConfig, Config
+from pipeline.errors import CameraError, UsageError
+from pipeline.stages.camera_run import CameraJob
+from pipeline.types import Calibration, Camera, Region, Scene
+from pipeline.video.probe import VideoInfo, probe
+from pipeline.video.reader import VideoReader
+from trackers import build_tracker
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCameras:
+    """`cameras` in the order given, with the header of the first file; `faults` of those that cannot be read."""
+
+    cameras: tuple[Camera, ...]
+    infos: dict[str, VideoInfo]
+    faults: dict[str, CameraError]
+
+
+def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
+    """Read the headers. A camera that cannot be read is told in `faults`; none is raised."""
+    infos: dict[str, VideoInfo] = {}
+    faults: dict[str, CameraError] = {}
+    for camera_id, paths in files:
+        try:
+            infos[camera_id] = probe(paths[0], config.video.max_pixels)
+        except CameraError as fault:
+            faults[camera_id] = fault
+    offsets = _offsets(list(infos), config)
+    cameras = []
+    for camera_id, paths in files:
+        if camera_id in infos:
+            info, known = infos[camera_id], config.cameras.get(camera_id, CameraConfig())
+            start = _utc(known.start_time) if known.start_time else info.start_time
+            cameras.append(
+                Camera(camera_id, paths, info.size_wh, info.fps, offsets[camera_id], start, _region(known),
+                       _calibration(camera_id, known))
+            )  # fmt: skip
+    return OpenedCameras(tuple(cameras), infos, faults)
+
+
+def _offsets(camera_ids: Sequence[str], config: Config) -> dict[str, float]:
+    """Seconds to add to each camera's own time. With a common clock, recorded starts that the configuration gives
+    are compared; the container's tag is not, since re-encoding often sets it anew."""
+    known = {camera_id: config.cameras.get(camera_id, CameraConfig()) for camera_id in camera_ids}
+    starts = {camera_id: _utc(k.start_time) for camera_id, k in known.items() if k.start_time}
+    if config.clock != "common" or not starts:
+        return {camera_id: k.time_offset_s for camera_id, k in known.items()}
+    missing = sorted(set(camera_ids) - set(starts))
+    if missing:
+        raise UsageError(
+            f"--clock common: cameras.{missing[0]}.start_time is missing while {sorted(starts)[0]} has one; "
+            "give it for every camera, or time_offset_s for each instead"
+        )
+    first = min(starts.values())
+    return {c: (starts[c] - first).total_seconds() + known[c].time_offset_s for c in camera_ids}
+
+
+def _utc(time: datetime) -> datetime:
+    """A time without a zone is UTC."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _region(known: CameraConfig) -> Region:
+    return Region(known.watch, known.ignore)
+
+
+def _calibration(camera_id: str, known: CameraConfig) -> Calibration | None:
+    if known.image_to_ground is None:
+        return None
+    matrix = np.array(known.image_to_ground, np.float64)
+    if matrix.shape != (3, 3) or abs(np.linalg.det(matrix)) < 1e-15:
+        raise UsageError(f"configuration: cameras.{camera_id}.image_to_ground must be an invertible 3x3 matrix")
+    return Calibration(matrix)
+
+
+def make_scene(cameras: Sequence[Camera], config: Config) -> Scene:
+    """What association may know of the cameras."""
+    ids = {camera.id for camera in cameras}
+    pairs = frozenset(
+        frozenset((camera_id, other))
+        for camera_id, known in config.cameras.items()
+        for other in known.overlaps
+        if camera_id in ids and other in ids and other != camera_id
+    )
+    return Scene(tuple(cameras), config.clock, pairs)
+
+
+def make_jobs(cameras: Sequence[Camera], config: Config, args: argparse.Namespace) -> list[CameraJob]:
+    """How to open and track each camera. `--start` and `--end` are times on the shared clock."""
+    return [
+        CameraJob(camera, lambda camera=camera: open_reader(camera, config, args), lambda: build_tracker(config.tracker))  # type: ignore[misc]
+        for camera in cameras
+    ]
+
+
+def open_reader(camera: Camera, config: Config, args: argparse.Namespace) -> VideoReader:
+    """A fresh reader of the camera from its first frame (of the cut)."""
+    return VideoReader(
+        camera.id,
+        camera.sources,
+        time_offset_s=camera.time_offset_s,
+        start_s=args.start,
+        end_s=args.end,
+        queue_frames=config.video.queue_frames,
+        max_pixels=config.video.max_pixels,
+    )
