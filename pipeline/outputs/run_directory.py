@@ -1,0 +1,235 @@
+"""The folder of one run: made, locked, and the only place that knows the names in it (docs: the run directory)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from pipeline.errors import UsageError
+from pipeline.outputs.atomic import atomic_write, refuse_symlink, resource_errors
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["mot", "tracklets", "overlay"]
+
+CAMERA_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+"""A camera id, safe as a file name: no path, no leading dot or dash, at most 64 characters."""
+
+MARKER = ".passerby-run"
+_LOCK = ".lock"
+_PER_CAMERA: dict[Kind, tuple[str, str]] = {
+    "mot": ("mot", ".txt"),
+    "tracklets": ("tracklets", ".txt"),
+    "overlay": ("overlays", ".mp4"),
+}
+_FILES = ("trajectories.json", "run_report.json", "config.resolved.yaml", "evaluation.json")
+_FOLDERS = ("mot", "tracklets", "overlays", "store")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """An existing run directory that this process holds the lock of. Use as a context manager, or `close()`."""
+
+    root: Path
+    resumed: bool = False
+    _lock: int = field(default=-1, repr=False, compare=False)
+
+    @classmethod
+    def create(
+        cls, path: Path | None = None, *, overwrite: bool = False, resume: bool = False, runs: Path = Path("runs")
+    ) -> RunDirectory:
+        """Make (or take over) the directory `path`; None: the next free `runs/<date>-NN`.
+
+        Everything that could go wrong with writing is tried here, before any work: raises UsageError when the
+        directory exists (without `overwrite` or `resume`), is no run directory, is in use or cannot be written.
+        """
+        if overwrite and resume:
+            raise UsageError("--overwrite and --resume exclude each other: one drops the old run, the other goes on")
+        if path is None:
+            if resume or overwrite:
+                raise UsageError(f"--{'resume' if resume else 'overwrite'} needs --output: which run is meant")
+            root, existed = _next_free(runs), False
+        else:
+            root = path
+            existed = _take(root, allowed=overwrite or resume)
+        lock = _acquire(root)
+        try:
+            if existed and overwrite:
+                _clear(root)
+            _prepare(root)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(root, resumed=resume and existed, _lock=lock)
+
+    def path_for(self, camera_id: str, kind: Kind) -> Path:
+        """`mot/<camera>.txt`, `tracklets/<camera>.txt` or `overlays/<camera>.mp4`; the folder is made."""
+        folder, suffix = _PER_CAMERA[kind]
+        return camera_file(_folder(self.root / folder), camera_id, suffix)
+
+    @property
+    def trajectories(self) -> Path:
+        """trajectories.json."""
+        return self.root / "trajectories.json"
+
+    @property
+    def report(self) -> Path:
+        """run_report.json."""
+        return self.root / "run_report.json"
+
+    @property
+    def config(self) -> Path:
+        """config.resolved.yaml."""
+        return self.root / "config.resolved.yaml"
+
+    @property
+    def evaluation(self) -> Path:
+        """evaluation.json."""
+        return self.root / "evaluation.json"
+
+    @property
+    def store(self) -> Path:
+        """store/, readable by the owner only."""
+        return _folder(self.root / "store", 0o700)
+
+    def discard_results(self) -> None:
+        """Remove the final outputs of an earlier attempt (not store/), so that a resumed run never mixes two."""
+        _clear(self.root, keep=("store", "config.resolved.yaml"))
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._lock >= 0:
+            with contextlib.suppress(OSError):
+                (self.root / _LOCK).unlink(missing_ok=True)
+                os.close(self._lock)
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def camera_file(folder: Path, camera_id: str, suffix: str) -> Path:
+    """`folder/<camera_id><suffix>`; raises UsageError for an id that is not safe as a name, or a symlink there."""
+    if not CAMERA_ID.fullmatch(camera_id):
+        raise UsageError(f"camera id {camera_id!r}: wants 1 to 64 of A-Z a-z 0-9 . _ - and no dot or dash in front")
+    path = folder / f"{camera_id}{suffix}"
+    refuse_symlink(path)
+    return path
+
+
+def is_run_directory(path: Path) -> bool:
+    """Whether `path` holds the marker or a result of a run."""
+    return (path / MARKER).is_file() or any(
+        (path / name).is_file() for name in ("trajectories.json", "run_report.json")
+    )
+
+
+def _next_free(runs: Path) -> Path:
+    today = date.today().isoformat()  # the operator's own day names the folder
+    with _writable(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            root = runs / f"{today}-{number:02d}"
+            try:
+                root.mkdir()
+            except FileExistsError:
+                continue
+            return root
+    raise UsageError(f"{runs}: more than 9999 runs of {today}; name one with --output")
+
+
+def _take(root: Path, *, allowed: bool) -> bool:
+    """Make `root`, or accept the one that is there. Returns whether it was there."""
+    refuse_symlink(root)
+    if root.exists():
+        if not root.is_dir():
+            raise UsageError(f"{root}: is a file; --output wants a folder")
+        if not allowed:
+            raise UsageError(
+                f"{root}: exists; --overwrite replaces it, --resume goes on with it, or choose another --output"
+            )
+        if not is_run_directory(root) and any(root.iterdir()):
+            raise UsageError(f"{root}: holds other things than a run, nothing was touched; choose another --output")
+        return True
+    with _writable(root):
+        root.mkdir(parents=True)
+    return False
+
+
+def _prepare(root: Path) -> None:
+    """Marker and probe: a full or read-only disk is told now, not after hours."""
+    with _writable(root):
+        atomic_write(root / MARKER, "A run directory of Passerby; docs/outputs.md tells what is in it.\n")
+        for name in _FILES:
+            refuse_symlink(root / name)
+        for name in _FOLDERS:
+            refuse_symlink(root / name)
+
+
+def _clear(root: Path, keep: tuple[str, ...] = ()) -> None:
+    """Remove what a run writes, by name; other files in the folder stay."""
+    with _writable(root):
+        for name in _FILES:
+            if name not in keep:
+                (root / name).unlink(missing_ok=True)
+        for name in _FOLDERS:
+            target = root / name
+            refuse_symlink(target)
+            if name not in keep and target.exists():
+                shutil.rmtree(target)
+        for leftover in root.glob(".*.part"):
+            leftover.unlink()
+
+
+def _folder(path: Path, mode: int = 0o755) -> Path:
+    refuse_symlink(path)
+    with _writable(path):
+        path.mkdir(mode=mode, exist_ok=True)
+        if mode == 0o700:
+            path.chmod(mode)  # a folder of an earlier run, or a copied one, may be wider
+    return path
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        with resource_errors(path):
+            yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot write here ({error.strerror}); choose another --output") from None
+
+
+def _acquire(root: Path) -> int:
+    """The descriptor of the lock file, which holds the pid. The kernel drops the lock of a dead process."""
+    path = root / _LOCK
+    with _writable(path):
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+                os.close(descriptor)
+                raise UsageError(
+                    f"{root}: in use by another run (pid {pid}); wait for it or choose another --output"
+                ) from None
+            except OSError as error:  # a file system without locks
+                log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:  # not removed by its last owner meanwhile
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                    return descriptor
+            os.close(descriptor)
