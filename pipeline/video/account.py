@@ -1,0 +1,131 @@
+"""Adds up what the files of one camera held, gave and lost: the ReadReport grows here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.video.decoding import DecodeCounts
+from pipeline.video.holes import HoleFinder
+from pipeline.video.probe import VideoInfo
+from pipeline.video.report import ReadReport
+
+_TAIL_INTERVALS = 2.5
+_TAIL_SHARE = 0.01
+"""A file may end this much (frame intervals, share of its length) before its stated end: rounding of headers."""
+_FOREIGN_TAIL_S = 1.0
+"""... or this, where the stated length may be that of the sound."""
+
+
+@dataclass(slots=True)
+class FileAccount:
+    """One file while it is read. `delivered` frames went to the consumer; times are Frame.time_s."""
+
+    info: VideoInfo
+    holes: HoleFinder
+    whole: bool = True
+    """Neither start_s nor end_s cut anything off."""
+    delivered: int = 0
+    damaged: int = 0
+    unconvertible: int = 0
+    errors_before: int = 0
+    """Decode errors before the first delivered frame of a cut."""
+    start_s: float = 0.0
+    end_s: float | None = None
+    """Time behind which frames were not wanted."""
+    last_s: float | None = None
+
+    def missing_tail(self) -> tuple[float, float] | None:
+        """(last frame, stated end) when the file stops before the end it states."""
+        if self.info.duration_s is None or self.last_s is None:
+            return None
+        interval_s = self.holes.interval_s
+        end_s = self.start_s + self.info.duration_s
+        if self.end_s is not None:
+            end_s = min(end_s, self.end_s)
+        slack_s = max(_TAIL_INTERVALS * interval_s, _TAIL_SHARE * self.info.duration_s)
+        if not self.info.duration_own:
+            slack_s = max(slack_s, _FOREIGN_TAIL_S)
+        return (self.last_s, end_s) if end_s - (self.last_s + interval_s) > slack_s else None
+
+
+@dataclass(slots=True)
+class Account:
+    """All files of a camera. Written by the decoding thread only; `report` may be called from any."""
+
+    delivered: int = 0
+    failed: int = 0
+    expected: int = 0
+    damaged: int = 0
+    dropped: int = 0
+    size_changes: int = 0
+    repairs: int = 0
+    first_s: float | None = None
+    last_s: float | None = None
+    lost: bool = False
+    finished: bool = False
+    gaps: list[tuple[float, float]] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+
+    def lose(self, cause: str) -> None:
+        """Something of the recording is not delivered."""
+        self.lost = True
+        self.causes.append(cause)
+
+    def close_file(self, file: FileAccount, counts: DecodeCounts, index_frames: int | None) -> None:
+        """Book a file that was read to its end (or to end_s). `index_frames`: what its own index counts, if it does."""
+        name, info, holes = file.info.path.name, file.info, file.holes
+        dropped = counts.dropped_before_keyframe
+        failed = counts.frames_failed(info.codec) if file.whole else max(counts.errors - file.errors_before, 0)
+        failed += file.unconvertible
+        tail = file.missing_tail()
+        known = index_frames is not None and file.whole
+        if index_frames is not None and file.whole:
+            missing = max(index_frames - dropped - counts.discarded - counts.empty - file.delivered, 0)
+        else:
+            missing = holes.missing_frames()
+            if tail is not None:
+                missing += max(round((tail[1] - tail[0]) / holes.interval_s) - 1, 1)
+        missing = max(missing, failed)
+        if missing or not known:
+            self.gaps += holes.gaps()
+            if tail is not None and (missing or not known):
+                self.gaps.append(tail)
+        self.gaps += [pause for pause in holes.pauses() if pause not in self.gaps]
+        self.failed += failed
+        self.expected += file.delivered + missing
+        self.dropped += dropped
+        if failed:
+            self.lose(f"decode_errors: {name}: {failed} pictures could not be decoded")
+        if missing > failed:
+            number = missing if known else f"about {missing}"
+            self.lose(f"missing_frames: {name}: {number} frames are not in the file though they should be")
+        if file.damaged:
+            self.lose(f"damaged_frames: {name}: {file.damaged} pictures are patched or broken")
+        if info.truncated and file.end_s is None:
+            self.lose(f"truncated: {name}: the file ends before its last part does")
+        for cause in counts.causes:
+            self.lose(f"{cause} ({name})")
+
+    def report(self) -> ReadReport:
+        """The account so far."""
+        causes = tuple(self.causes) if self.finished else (*self.causes, "not_finished: reading goes on")
+        status: Literal["complete", "partial", "failed"] = "partial" if self.lost or not self.finished else "complete"
+        if self.finished and not self.delivered:
+            status = "failed"
+        expected = max(self.expected, self.delivered)
+        return ReadReport(
+            status=status,
+            frames_decoded=self.delivered,
+            frames_failed=self.failed,
+            frames_expected=expected if self.finished else None,
+            coverage=self.delivered / expected if expected else 0.0,
+            first_time_s=self.first_s,
+            last_time_s=self.last_s,
+            gaps=tuple(sorted(self.gaps)),
+            size_changes=self.size_changes,
+            timestamp_repairs=self.repairs,
+            damaged_frames=self.damaged,
+            dropped_before_keyframe=self.dropped,
+            causes=causes,
+        )
