@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0)]
+Positive = Annotated[float, Field(gt=0.0)]
 Polygon = tuple[tuple[Fraction, Fraction], ...]
 
 
@@ -78,6 +79,16 @@ class EmbedderConfig(Section):
     model: str = Field(default="bundled", description="bundled; or a path to .safetensors, .xml or .onnx.")
     batch_crops: int = Field(default=16, ge=1, le=1024)
     flip: bool = Field(default=True, description="Average a crop's vector with its mirror image's.")
+    input_size_wh: tuple[int, int] = Field(
+        default=(128, 256), description="Of an openvino or onnx model that leaves it open; an mgn's card says its own."
+    )
+    channel_order: Literal["bgr", "rgb"] = Field(default="bgr", description="Of an openvino or onnx model.")
+    pixel_mean: tuple[float, float, float] = Field(
+        default=(0.0, 0.0, 0.0), description="Of an openvino or onnx model: taken off values 0..255, in channel_order."
+    )
+    pixel_std: tuple[Positive, Positive, Positive] = Field(
+        default=(1.0, 1.0, 1.0), description="Of an openvino or onnx model: divides values 0..255, in channel_order."
+    )
 
 
 class AssociationConfig(Section):

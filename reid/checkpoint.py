@@ -1,0 +1,53 @@
+"""Checkpoints of a training run: written whole or not at all, read without unpickling code."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from reid.train import Trainer
+    from reid.train_config import TrainConfig
+
+NAME = "checkpoint.pt"
+
+
+def fingerprint(config: TrainConfig) -> str:
+    """Hash of the settings that a resumed run may not change: all but its length and precision."""
+    text = config.model_dump_json(exclude={"epochs", "max_minutes", "precision", "sizes"})
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save_checkpoint(trainer: Trainer) -> None:
+    """Write the state of `trainer` into its folder."""
+    state = {
+        "fingerprint": fingerprint(trainer.config),
+        "step": trainer.step,
+        "elapsed_s": trainer.elapsed_s,
+        "student": trainer.student.state_dict(),
+        "average": None if trainer.average is None else trainer.average.state_dict(),
+        "optimiser": trainer.optimiser.state_dict(),
+    }
+    trainer.folder.mkdir(parents=True, exist_ok=True)
+    part = trainer.folder / (NAME + ".part")
+    torch.save(state, part)
+    part.replace(trainer.folder / NAME)
+
+
+def load_checkpoint(trainer: Trainer) -> None:
+    """Put the saved state into `trainer`. Raises UsageError when there is none or its settings differ."""
+    path = trainer.folder / NAME
+    if not path.is_file():
+        raise UsageError(f"{path}: nothing to resume; start without --resume")
+    state = torch.load(path, map_location=trainer.device, weights_only=True)
+    if state["fingerprint"] != fingerprint(trainer.config):
+        raise UsageError(f"{path}: made with other settings; resume with those, or start in a new folder")
+    trainer.student.load_state_dict(state["student"])
+    if trainer.average is not None:
+        trainer.average.load_state_dict(state["average"])
+    trainer.optimiser.load_state_dict(state["optimiser"])
+    trainer.step, trainer.elapsed_s = int(state["step"]), float(state["elapsed_s"])

@@ -1,0 +1,142 @@
+"""Embedders: BGR crops of any size in, unit vectors out. Resize, colour order, normalisation and the flip live here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.errors import UsageError
+from pipeline.types import Float32, UInt8
+from pipeline.weights import WeightCard, verify
+from runtime.network import Network, compile_file, compile_module
+
+BUNDLED = Path(__file__).parent / "weights" / "passerby_mgn_light.safetensors"
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""RGB, of values 0..1; torchvision's."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Prepare = Callable[[UInt8], Float32]
+"""`(N, H, W, 3)` BGR at the network's size to its `(N, 3, H, W)` input."""
+
+
+class NetworkEmbedder:
+    """An embedder around any network that gives one vector an image. `name` is what fault messages call it."""
+
+    def __init__(self, network: Network, size_wh: tuple[int, int], prepare: Prepare, config: EmbedderConfig, name: str):
+        self._network, self._size, self._prepare, self._name = network, size_wh, prepare, name
+        self._flip = config.flip
+        self._batch = network.input_shape[0] or config.batch_crops
+        self._dimension: int = self._run(np.zeros((1, size_wh[1], size_wh[0], 3), np.uint8)).shape[1]
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of a vector."""
+        return self._dimension
+
+    @property
+    def description(self) -> str:
+        """Model, device and precision, for logs and the run report."""
+        return f"{self._name} ({self._network.description})"
+
+    def embed(self, crops: Sequence[UInt8]) -> Float32:
+        """`(K, D) float32` unit rows for K crops `(h, w, 3)` BGR of any size >= 1x1; `(0, D)` for none.
+
+        Each is the mean of the crop's and its mirror image's vector (Wang et al. 2018, section 4.1), normalised.
+        Raises ValueError for something that is no BGR crop, UsageError when the network gives no usable vector.
+        """
+        vectors = np.zeros((len(crops), self._dimension), np.float32)
+        for begin in range(0, len(crops), self._batch):
+            images = np.stack(
+                [self._resize(crop, begin + i) for i, crop in enumerate(crops[begin : begin + self._batch])]
+            )
+            summed = self._run(images)
+            if self._flip:
+                summed = summed + self._run(images[:, :, ::-1])
+            norm = np.linalg.norm(summed.astype(np.float64), axis=1, keepdims=True)
+            usable = (np.isfinite(norm) & (norm > 0))[:, 0]
+            if not usable.all():
+                raise UsageError(
+                    f"{self._name}: vector of crop {begin + int(np.argmin(usable))} is zero or not finite; "
+                    "run it with --set runtime.precision=f32, or use other weights"
+                )
+            vectors[begin : begin + len(summed)] = summed / norm
+        return vectors
+
+    def _resize(self, crop: UInt8, row: int) -> UInt8:
+        if crop.ndim != 3 or crop.shape[2] != 3 or 0 in crop.shape or crop.dtype != np.uint8:
+            raise ValueError(f"crop {row} must be (h, w, 3) uint8 BGR with h, w >= 1, got {crop.dtype} {crop.shape}")
+        return resize(crop, self._size)
+
+    def _run(self, images: UInt8) -> Float32:
+        count = len(images)
+        missing = self._batch - count if self._network.input_shape[0] else 0
+        if missing:
+            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
+        output = self._network(np.ascontiguousarray(self._prepare(images)))[0]
+        return output.reshape(len(images), -1)[:count]
+
+
+def resize(image: UInt8, size_wh: tuple[int, int]) -> UInt8:
+    """`(H, W, 3)` of `size_wh` px, averaged where it shrinks and interpolated where it grows."""
+    shrink = image.shape[0] > size_wh[1] and image.shape[1] > size_wh[0]
+    result = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return np.asarray(result, np.uint8)
+
+
+def normaliser(order: str, mean: tuple[float, float, float], std: tuple[float, float, float]) -> Prepare:
+    """`(value - mean) / std` on 0..255, channels in `order` (`bgr` or `rgb`)."""
+    scale = (1 / np.array(std)).astype(np.float32)
+    offset = (np.array(mean) / np.array(std)).astype(np.float32)
+
+    def prepare(images: UInt8) -> Float32:
+        ordered = images if order == "bgr" else images[..., ::-1]
+        scaled = ordered.astype(np.float32) * scale - offset
+        return np.asarray(scaled.transpose(0, 3, 1, 2), np.float32)
+
+    return prepare
+
+
+_scaled_mean = tuple(255 * value for value in IMAGENET_MEAN)
+_scaled_std = tuple(255 * value for value in IMAGENET_STD)
+normalise = normaliser("rgb", _scaled_mean, _scaled_std)  # type: ignore[arg-type]
+"""What every MGN of this project was trained with: RGB, ImageNet's mean and spread."""
+
+
+def build_mgn(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder:
+    """An MGN from `config.model`: `bundled` or a .safetensors beside its card."""
+    path = BUNDLED if config.model == "bundled" else Path(config.model)
+    if path.suffix != ".safetensors":
+        raise UsageError(f"embedder.model {config.model}: name mgn takes .safetensors; use name openvino or onnx")
+    card = verify(path)
+    width, height = card.input_size_wh
+    from reid.export import load_mgn  # noqa: PLC0415 - torch, only for a network that is one
+
+    network = compile_module(load_mgn(path, card), (3, height, width), runtime)
+    return NetworkEmbedder(network, card.input_size_wh, normalise, config, card.name)
+
+
+def build_file(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder:
+    """An OpenVINO or ONNX embedder; `config` says its input size, channel order, mean and std."""
+    path = Path(config.model)
+    if config.model == "bundled":
+        raise UsageError(
+            f"embedder.name {config.name}: set embedder.model to a .xml or .onnx file (bundled is name mgn)"
+        )
+    width, height = config.input_size_wh
+    network = compile_file(path, runtime, input_chw=(3, height, width))
+    fixed_height, fixed_width = network.input_shape[2:]
+    size = (fixed_width or width, fixed_height or height)
+    prepare = normaliser(config.channel_order, config.pixel_mean, config.pixel_std)
+    return NetworkEmbedder(network, size, prepare, config, path.stem)
+
+
+def card_of(config: EmbedderConfig) -> WeightCard | None:
+    """The verified card of an MGN's weights; None for a file without one."""
+    if config.name != "mgn":
+        return None
+    return verify(BUNDLED if config.model == "bundled" else Path(config.model))

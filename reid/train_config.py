@@ -1,0 +1,101 @@
+"""Settings of a re-identification training run, as pydantic models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config import Fraction, Section
+
+
+class AugmentConfig(Section):
+    """Random changes of a crop. Ranges are symmetric about "no change"."""
+
+    flip: bool = True
+    scale: float = Field(default=0.0, ge=0, le=0.5, description="Natural logarithm, each side on its own.")
+    shift: float = Field(default=0.0, ge=0, le=0.5, description="Fraction of the side.")
+    colour_probability: Fraction = 0.0
+    brightness: Fraction = 0.15
+    contrast: Fraction = 0.2
+    saturation: Fraction = 0.3
+    cast: Fraction = Field(default=0.08, description="Gain of each colour channel on its own.")
+    grey_probability: Fraction = Field(default=0.0, description="Among the recoloured ones.")
+    blur_probability: Fraction = 0.0
+    erase_probability: Fraction = 0.0
+
+
+class LossConfig(Section):
+    """Weights of the losses; 0 leaves one out."""
+
+    identity: float = Field(default=1.0, ge=0)
+    label_smoothing: Fraction = 0.0
+    triplet: float = Field(default=1.0, ge=0)
+    margin: float = Field(default=1.2, ge=0, description="MGN paper, section 4.1.")
+    positives: Literal["hardest", "each"] = "hardest"
+    distil_cosine: float = Field(default=0.0, ge=0, description="Teacher's vector from a linear map of ours.")
+    distil_relation: float = Field(default=0.0, ge=0, description="Teacher's similarities within the batch.")
+
+
+class OptimiserConfig(Section):
+    """Weights and their schedule; `progress` runs from 0 to 1 over the run."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.01, gt=0)
+    head_factor: float = Field(default=1.0, gt=0, description="Learning rate of the classifiers over the others'.")
+    momentum: Fraction = 0.9
+    weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: Literal["steps", "cosine"] = "steps"
+    drops: tuple[Fraction, ...] = Field(default=(0.5, 0.75), description="Progress at which `steps` divides by 10.")
+    warm_up_steps: int = Field(default=0, ge=0)
+    clip_norm: float = Field(default=0.0, ge=0, description="Largest norm of the gradient; 0 = any.")
+    ema: float = Field(default=0.0, ge=0, lt=1, description="Decay a step of the averaged weights; 0 = none.")
+
+
+class SizeFrom(Section):
+    """From `progress` on, crops are `size_wh` px."""
+
+    progress: Fraction
+    size_wh: tuple[int, int]
+
+
+class TrainConfig(Section):
+    """A whole training run. Defaults are the MGN paper's; configs/reid_light.yaml holds what the light model changes."""
+
+    trunk: Literal["light", "resnet18", "resnet50", "resnet101"] = "resnet50"
+    reduced: int = Field(default=256, ge=8, le=2048)
+    imagenet: str | None = Field(default=None, description="torchvision state dict to start a ResNet from.")
+    input_size_wh: tuple[int, int] = (128, 384)
+    sizes: tuple[SizeFrom, ...] = Field(default=(), description="Smaller crops early on; none = input_size_wh.")
+    data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
+    unlabelled: tuple[str, ...] = Field(default=(), description="Tars of images with YOLO boxes, for distillation.")
+    hold_out: dict[str, int] = Field(default_factory=dict, description="Identities a set keeps back, by its stem.")
+    teacher: str | None = Field(default=None, description=".xml or .onnx embedder to distil from.")
+    identities: int = Field(default=16, ge=2, description="P")
+    crops: int = Field(default=4, ge=1, description="K")
+    unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
+    epochs: float = Field(default=80, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0, description="Progress by time instead of epochs.")
+    precision: Literal["f32", "bf16"] = "f32"
+    seed: int = 0
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        distils = self.loss.distil_cosine > 0 or self.loss.distil_relation > 0
+        if distils != (self.teacher is not None):
+            raise ValueError("`teacher` and a distillation weight need each other")
+        if self.unlabelled_crops and not distils:
+            raise ValueError("unlabelled_crops serve distillation only: set `teacher` and a distillation weight")
+        if bool(self.unlabelled_crops) != bool(self.unlabelled):
+            raise ValueError("`unlabelled` and `unlabelled_crops` need each other")
+        if [size.progress for size in self.sizes] != sorted(size.progress for size in self.sizes):
+            raise ValueError("`sizes` must ascend in progress")
+        return self
+
+    def size_at(self, progress: float) -> tuple[int, int]:
+        """Width and height of the crops at `progress`."""
+        started = [size.size_wh for size in self.sizes if size.progress <= progress]
+        return started[-1] if started else self.input_size_wh
