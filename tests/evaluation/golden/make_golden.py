@@ -60,7 +60,7 @@ def joined(cameras):
     """The cameras of a case laid end to end as one sequence: ids are global."""
     rows, offset = ([], []), 0
     for truth, predicted in cameras.values():
-        for out, part in zip(rows, (truth, predicted)):
+        for out, part in zip(rows, (truth, predicted), strict=True):
             out.append(part + np.array([offset, 0, 0, 0, 0, 0, 0.0]))
         offset += int(max([r[0] for r in (*truth, *predicted)], default=1))
     return [np.concatenate(r) for r in rows]
@@ -93,13 +93,26 @@ def detection(images, heights=(0, 1e5)):
                 # COCO ranges are of areas; the height squared stands in for the area so that they are of heights
                 size = (y2 - y1) ** 2 if not kind else 1e9
                 truth.append(
-                    {"id": len(truth) + 1, "image_id": number, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1],
-                     "area": size, "iscrowd": kind}
+                    {
+                        "id": len(truth) + 1,
+                        "image_id": number,
+                        "category_id": 1,
+                        "bbox": [x1, y1, x2 - x1, y2 - y1],
+                        "area": size,
+                        "iscrowd": kind,
+                    }
                 )
-        for (x1, y1, x2, y2), score in zip(detected.tolist(), confidence.tolist()):
+        for (x1, y1, x2, y2), score in zip(detected.tolist(), confidence.tolist(), strict=True):
             results.append(
-                {"id": len(results) + 1, "image_id": number, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1],
-                 "area": (y2 - y1) ** 2, "score": score, "iscrowd": 0}
+                {
+                    "id": len(results) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "area": (y2 - y1) ** 2,
+                    "score": score,
+                    "iscrowd": 0,
+                }
             )
     images_of = [{"id": n} for n in range(1, len(images) + 1)]
     coco, found = COCO(), COCO()

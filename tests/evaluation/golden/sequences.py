@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 
 
-def walk(seed, people=6, frames=60, noise_px=3.0, miss=0.1, false=0.3, breaks=0.02, swaps=0.02, size=(640, 480)):
+def walk(seed, *, people=6, frames=60, noise_px=3.0, miss=0.1, false=0.3, breaks=0.02, swaps=0.02, size=(640, 480)):
     """One camera; `seed` decides everything."""
     rng = np.random.default_rng(seed)
     start, speed = rng.uniform((0, 0), size, (people, 2)), rng.normal(0, 4, (people, 2))
