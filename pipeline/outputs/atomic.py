@@ -63,19 +63,6 @@ def atomic_write(path: Path, data: bytes | str, mode: int = 0o644) -> None:
         handle.write(data.encode() if isinstance(data, str) else data)
 
 
-def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its final name, durably; for writers that need a name of their own (video)."""
-    refuse_symlink(path)
-    with resource_errors(path):
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        sync_folder(path.parent)
-
-
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a power cut, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ResourceError, UsageError
-from pipeline.outputs.atomic import atomic_file, atomic_write, publish
+from pipeline.outputs.atomic import atomic_file, atomic_write
 from pipeline.outputs.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
@@ -215,9 +215,3 @@ def test_file_size_limit_is_a_resource_error(tmp_path: Path) -> None:
     )
     assert "the file is too large" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_publish_moves_a_finished_file(tmp_path: Path) -> None:
-    (tmp_path / "part").write_bytes(b"video")
-    publish(tmp_path / "part", tmp_path / "video.mp4")
-    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
