@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import sys
 import threading
@@ -155,4 +156,15 @@ def _metadata(file: Path, model: Any) -> dict[str, Any]:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{beside}: not readable ({error}); export the model again") from None
         return dict(loaded) if isinstance(loaded, dict) else {}
-    return {}
+    if "framework" not in model.rt_info or file.suffix != ".onnx":
+        return {}
+    # OpenVINO keeps the metadata_props of an ONNX file here; ultralytics writes Python literals into them.
+    properties = model.rt_info["framework"]
+    return {str(key): _literal(str(properties[key].astype(str))) for key in properties}
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
