@@ -1,0 +1,1 @@
+"""Training the bundled person detector: data build, augmentation, the loop, export of weights."""
