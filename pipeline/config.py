@@ -99,8 +99,8 @@ class AssociationConfig(Section):
     )
     duplicate_overlap: Fraction = Field(
         default=0.6,
-        description="Median intersection over the smaller box, in common frames, from which two tracklets of one camera "
-        "may be one person found twice; below, they are two people.",
+        description="Median intersection over the smaller box, in common frames, from which two tracklets of one "
+        "camera may be one person found twice; below, they are two people.",
     )
     well_apart_overlap: Fraction = Field(
         default=0.2, description="The same, up to which two tracklets serve as certain negatives to calibrate with."

@@ -5,9 +5,9 @@ Evidence, weighed against the embedder's prior (Bayes, MAP):
 - certain positives: the early and the late half of one tracklet give `same_within` and the noise of a crop;
 - all other pairs are a mixture of both kinds, fitted by expectation-maximisation, which gives `different_cross` (in a
   crowd nearly every pair), pulls `same_cross`, and tells what share of the pairs is one person.
-Within a tracklet nobody turns round and no light changes: that step, `same_within` to `same_cross`, is the prior's, moved
-by as much as the footage's own halves differ from the prior's. It is used for coming back to the same camera, too: a
-person who left and returns is mostly seen from another side.
+Within a tracklet nobody turns round and no light changes: that step, `same_within` to `same_cross`, is the prior's,
+moved by as much as the footage's own halves differ from the prior's. It is used for coming back to the same camera,
+too: a person who left and returns is mostly seen from another side.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _SCALE_STRENGTH = 20.0
 """Tracklets that weigh as much as a prior's scale: scales differ by some 10 % between sets (cuhk01, pku-reid, 3dpes),
 locations by a whole scale."""
 _UNLABELLED_SAME_STRENGTH = 20.0
-"""Pairs taken for one person that weigh as much as the expected `same`. More than for labelled evidence: among many people
-the nearest pairs are look-alikes too, and follow the fit away from the truth. Tuned on cuhk01, pku-reid and 3dpes."""
+"""Pairs taken for one person that weigh as much as the expected `same`. More than for labelled evidence: in a crowd the
+nearest pairs are look-alikes too, and lead the fit away from the truth. Tuned on cuhk01, pku-reid and 3dpes."""
 _SHARE_STRENGTH = 2.0
 """Pairs of one person that the expected share of such pairs weighs as much as."""
 _MAX_LOG_ODDS = 12.0
@@ -37,8 +37,9 @@ _MAX_LOG_ODDS = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Distances `(P,)` with the product of the two reliabilities `(P,)`, how many each stands for `(P,)`, and the number of
-    tracklets they come from: pairs that share a tracklet are not independent, so no more than that many count."""
+    """Distances `(P,)`, the products of the two reliabilities `(P,)`, how many pairs each stands for `(P,)`, and the
+    number of tracklets they come from: pairs that share a tracklet are not independent, so at most that many count.
+    """
 
     distance: Float64
     reliability: Float64

@@ -1,11 +1,8 @@
-"""How sure a grouping is: each link's probability against what else could have been.
+"""How sure a grouping is, as probabilities.
 
-A joining has odds of its own, but it competes: in a crowd the right answer may be one of many that look as good. With
-average log-odds l of the two groups joined, and l_k of either group with every other group it could belong to,
-
-    P(link) = exp(l) / (1 + exp(l) + sum_k exp(l_k)),
-
-where 1 stands for "neither": the probability of the answer chosen among those that exclude one another.
+Scores are log-odds that already weigh the rivals (competition.py), so a joining of two groups with mean score l is
+right with probability 1 / (1 + exp(-l)). The mean, not the sum: pairs of the same two people share their views and
+their noise, and summed they would claim more than is known.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.association.solver import Merge
-from pipeline.types import Bool, Float32, Float64, Int64
+from pipeline.types import Float32, Float64, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +24,20 @@ class Doubt:
     row: Float64
 
 
-def _sum_over_groups(matrix: Float32, labels: Int64) -> Float64:
-    """Row sums `(N, G)` over the members of each group."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    result: Float64 = np.add.reduceat(matrix[:, order], starts, axis=1, dtype=np.float64)
+def sigmoid(log_odds: Float64) -> Float64:
+    """Probability of log-odds."""
+    result: Float64 = 1.0 / (1.0 + np.exp(-log_odds))
     return result
 
 
-def judge(log_odds: Float32, cannot: Bool, labels: Int64, merges: Sequence[Merge]) -> Doubt:
-    """Probabilities of `merges` and of each row's membership. `log_odds (N, N)` holds 0 where `cannot`."""
-    size = np.bincount(labels).astype(np.float64)
-    total = _sum_over_groups(log_odds, labels)
-    barred = _sum_over_groups(cannot.astype(np.float32), labels) > 0
-
-    def rivals(rows: Sequence[int]) -> float:
-        """Sum of the odds of a group of rows with every other group it could belong to."""
-        members = list(rows)
-        mean = total[members].sum(axis=0) / (len(members) * size)
-        open_to = ~barred[members].any(axis=0)
-        open_to[labels[members[0]]] = False
-        return float(np.exp(mean[open_to]).sum())
-
-    merge = np.array([_probability(m.score, rivals(m.left) + rivals(m.right)) for m in merges], dtype=np.float64)
+def judge(log_odds: Float32, labels: Int64, merges: Sequence[Merge]) -> Doubt:
+    """Probabilities of `merges` and of each row's membership from the log-odds `(N, N)` they were made by."""
     row = np.ones(len(labels))
-    for k in np.flatnonzero(size[labels] > 1).tolist():
-        own = labels[k]
-        score = (total[k, own] - log_odds[k, k]) / (size[own] - 1)
-        row[k] = _probability(float(score), rivals([k]))
-    return Doubt(merge, row)
-
-
-def _probability(score: float, rivals: float) -> float:
-    return 1.0 / (1.0 + (1.0 + rivals) * float(np.exp(-score)))
+    order = np.argsort(labels, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        if len(members) < 2:
+            continue
+        own = log_odds[np.ix_(members, members)].astype(np.float64)
+        np.fill_diagonal(own, 0.0)
+        row[members] = sigmoid(own.sum(axis=1) / (len(members) - 1))
+    return Doubt(sigmoid(np.array([m.score for m in merges], dtype=np.float64)), row)

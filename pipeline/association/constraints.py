@@ -19,8 +19,8 @@ from pipeline.types import Bool, Float64, Int64, Scene, Tracklet
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """`cannot (N, N) bool` symmetric, diagonal False; `apart (P, 2)` rows of pairs that were seen at once in one camera,
-    well apart: certain negatives to calibrate with."""
+    """`cannot (N, N) bool` symmetric, diagonal False; `apart (P, 2)` rows of pairs that were seen at once in one
+    camera, well apart: certain negatives to calibrate with."""
 
     cannot: Bool
     apart: Int64
@@ -64,20 +64,20 @@ def build_constraints(
 ) -> Constraints:
     """All pairs of `tracklets` that cannot be one person.
 
-    `duplicate_overlap`: median intersection over the smaller box from which two tracklets of one camera may be one person
-    found twice. `well_apart_overlap`: up to it a pair serves as a certain negative (crops that show little of each other).
-    `slack_s`: seconds two cameras of one clock may both have somebody, for clocks are never quite the same.
+    `duplicate_overlap`: median intersection over the smaller box from which two tracklets of one camera may be one
+    person found twice. `well_apart_overlap`: up to it a pair is a certain negative (crops that show little of each
+    other). `slack_s`: seconds two cameras of one clock may both have somebody, for clocks are never quite the same.
     """
     count = len(tracklets)
     cannot = np.zeros((count, count), dtype=np.bool_)
     apart: list[tuple[int, int]] = []
     camera = np.array([t.camera_id for t in tracklets], dtype=np.str_)
     for name in np.unique(camera).tolist():
-        rows = np.flatnonzero(camera == name)
+        rows: list[int] = np.flatnonzero(camera == name).tolist()
         first = np.array([tracklets[r].frame_index[0] for r in rows], dtype=np.float64)
         last = np.array([tracklets[r].frame_index[-1] for r in rows], dtype=np.float64)
         for one, two in _alive_together(first, last):
-            i, j = int(rows[one]), int(rows[two])
+            i, j = rows[one], rows[two]
             overlap = common_overlap(tracklets[i], tracklets[j])
             if overlap is None or overlap >= duplicate_overlap:
                 continue

@@ -50,14 +50,13 @@ def distance_matrix(vector: Float32) -> Float32:
     return matrix
 
 
-def gather(
-    distance: Float32,
-    trust: Float64,
-    camera: Int64,
-    constraints: Constraints,
-    halves: CropStatistics,
-    similarity: float,
-) -> Evidence:
+def half_distances(statistics: CropStatistics, similarity: float) -> Pairs:
+    """Certain positives: the two halves of each tracklet."""
+    trust = np.prod(reliability(statistics.half_crops, similarity), axis=1)
+    return Pairs.of(statistics.half_distance, trust, len(trust))
+
+
+def gather(distance: Float32, trust: Float64, camera: Int64, constraints: Constraints, positives: Pairs) -> Evidence:
     """Evidence from the distances `(N, N)` of tracklets with reliabilities `trust (N,)` in cameras `camera (N,)`."""
     allowed = ~constraints.cannot
     within = _histogram(distance, trust, camera, allowed, same_camera=True)
@@ -65,9 +64,8 @@ def gather(
     one, two = constraints.apart[:, 0], constraints.apart[:, 1]
     seen = np.unique(camera, return_counts=True)[1]
     together = np.minimum.outer(seen, seen)[np.triu_indices(len(seen), 1)].sum()
-    half_trust = np.prod(reliability(halves.half_crops, similarity), axis=1)
     return Evidence(
-        positives=Pairs.of(halves.half_distance, half_trust, len(half_trust)),
+        positives=positives,
         negatives=Pairs.of(
             distance[one, two].astype(np.float64), trust[one] * trust[two], len(np.unique(constraints.apart))
         ),
@@ -98,8 +96,8 @@ def _histogram(distance: Float32, trust: Float64, camera: Int64, allowed: Bool, 
         np.add.at(cells, (d, r), 1.0)
     d_index, r_index = np.nonzero(cells)
     return Pairs(
-        (d_index + 0.5) * (2 / _DISTANCE_BINS),
-        (r_index + 0.5) / _RELIABILITY_BINS,
+        ((d_index + 0.5) * (2 / _DISTANCE_BINS)).astype(np.float64),
+        ((r_index + 0.5) / _RELIABILITY_BINS).astype(np.float64),
         cells[d_index, r_index],
         int(used.sum()),
     )

@@ -48,7 +48,7 @@ class DistancePrior:
     """The four densities of an embedder, and how alike the crops of one tracklet are (mean cosine).
 
     `within`: one camera; `cross`: two cameras. `same_within` compares the early with the late half of one tracklet.
-    `*_strength`: how many tracklets of footage weigh as much as the prior, from how far the sets it was fitted on differ.
+    `*_strength`: how many tracklets of footage weigh as much as the prior, from how far its sets differ.
     """
 
     embedder: str
@@ -152,8 +152,8 @@ def _densities(crops: Embeddings, crop_similarity: float) -> dict[str, tuple[flo
 def fit_prior(embedder: str, source: str, sets: Mapping[str, LabelledCrops], *, max_crops: int = 5) -> DistancePrior:
     """The prior of `embedder` from `sets` of people it was not trained on; each set counts alike, whatever its size.
 
-    `source` says which sets. `max_crops` a tracklet as in the run (`crops.per_tracklet`). Person and camera numbers need
-    be unique within a set only. Raises UsageError when no set has the pairs a density needs.
+    `source` says which sets. `max_crops` a tracklet as in the run (`crops.per_tracklet`). Person and camera numbers
+    need be unique within a set only. Raises UsageError when no set has the pairs a density needs.
     """
     crops = {name: labelled.as_embeddings(max_crops) for name, labelled in sorted(sets.items())}
     statistics = {name: crop_statistics(rows) for name, rows in crops.items()}
@@ -170,8 +170,8 @@ def fit_prior(embedder: str, source: str, sets: Mapping[str, LabelledCrops], *, 
     missing = {"same_within", "same_cross", "different_within", "different_cross"} - set(fits)
     if missing:
         raise UsageError(
-            f"distance prior of {embedder}: fewer than {_MIN_PAIRS} pairs in every set for {', '.join(sorted(missing))}; "
-            "add a set with several crops a person in each of two cameras"
+            f"distance prior of {embedder}: fewer than {_MIN_PAIRS} pairs in every set for "
+            f"{', '.join(sorted(missing))}; add a set with several crops a person in each of two cameras"
         )
     pooled = {
         name: Density(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.types import TrackletKey, Trajectory
+import numpy as np
+
+from pipeline.association.affinity import Affinity
+from pipeline.association.calibration import Evidence
+from pipeline.association.prior import SCALE_OF_STD, Density
+from pipeline.association.trajectories import Solution
+from pipeline.config import AssociationConfig
+from pipeline.types import Tracklet, TrackletKey, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,8 @@ class AssociationReport:
     estimated_false_link_rate: float | None
     """Expected share of the links that join two people; None without a link."""
     threshold_distance_cross: float | None
-    """Cosine distance up to which two tracklets with the usual number of crops, in two cameras, are taken for one person;
-    None where no distance suffices."""
+    """Cosine distance up to which two tracklets with the usual number of crops, in two cameras and without rivals, are
+    taken for one person; None where no distance suffices."""
     threshold_distance_within: float | None
     """The same for two tracklets of one camera."""
     min_link_probability: float
@@ -68,3 +76,73 @@ class AssociationResult:
 
     trajectories: tuple[Trajectory, ...]
     report: AssociationReport
+
+
+def build_report(
+    ordered: Sequence[Tracklet],
+    affinity: Affinity,
+    solution: Solution,
+    config: AssociationConfig,
+    *,
+    people: int,
+    comparable: bool,
+) -> AssociationReport:
+    """The report of a solved scene; `ordered`: all tracklets sorted by key."""
+    evidence, calibration, sure = affinity.evidence, affinity.calibration, solution.doubt.merge
+    embedded = set(affinity.rows.tolist())
+    reasons = _fallback_reasons(evidence, config.min_evidence, affinity.prior.embedder)
+    warnings: tuple[str, ...] = ()
+    if not calibration.separable and len(embedded) > 1:
+        warnings = (
+            "different people look as alike as one person does here (dark, empty or unfit crops?): nothing is linked",
+        )
+    return AssociationReport(
+        tracklets=len(ordered),
+        people=people,
+        links=len(sure),
+        estimated_false_link_rate=float(1.0 - sure.mean()) if len(sure) else None,
+        threshold_distance_cross=calibration.threshold(
+            config.min_link_probability, affinity.usual_reliability, "cross"
+        ),
+        threshold_distance_within=calibration.threshold(
+            config.min_link_probability, affinity.usual_reliability, "within"
+        ),
+        min_link_probability=config.min_link_probability,
+        positives=int(evidence.positives.total),
+        negatives=int(evidence.negatives.total),
+        unlabelled_pairs=int(evidence.unlabelled_within.total + evidence.unlabelled_cross.total),
+        fallback=bool(reasons),
+        fallback_reasons=reasons,
+        prior=affinity.prior.embedder,
+        prior_source=affinity.prior.source,
+        same=_density(calibration.same),
+        different_within=_density(calibration.different_within),
+        different_cross=_density(calibration.different_cross),
+        share_within=calibration.share_within,
+        share_cross=calibration.share_cross,
+        crop_similarity=affinity.crop_similarity,
+        cannot_link_pairs=int(np.count_nonzero(affinity.constraints.cannot)) // 2,
+        times_compared_across_cameras=comparable,
+        without_embedding=tuple(t.key for row, t in enumerate(ordered) if row not in embedded),
+        dropped_embeddings=affinity.dropped_embeddings,
+        warnings=warnings,
+    )
+
+
+def _density(density: Density) -> DensityReport:
+    return DensityReport(density.location, density.scale / SCALE_OF_STD)
+
+
+def _fallback_reasons(evidence: Evidence, wanted: int, prior: str) -> tuple[str, ...]:
+    reasons = []
+    if evidence.negatives.total < wanted:
+        reasons.append(
+            f"{int(evidence.negatives.total)} of {wanted} certain negatives (tracklets alive together in one camera): "
+            f"the prior ({prior}) says how far apart different people look"
+        )
+    if evidence.positives.total < wanted:
+        reasons.append(
+            f"{int(evidence.positives.total)} of {wanted} certain positives (tracklets with two crops or more): "
+            f"the prior ({prior}) says how far apart one person looks"
+        )
+    return tuple(reasons)

@@ -2,8 +2,8 @@
 
 A tracklet's vector is the mean of its crops' vectors. A mean of few crops keeps some of their noise, which pulls every
 cosine similarity towards 0: a person seen in one crop looks farther from everybody, himself included. `reliability`
-says by how much (Spearman's correction for attenuation, Am. J. Psychology 15, 1904), so that distances of tracklets with
-one crop and with ten can be judged by one scale.
+says by how much (Spearman's correction for attenuation, Am. J. Psychology 15, 1904), so that distances of tracklets
+with one crop and with ten can be judged by one scale.
 """
 
 from __future__ import annotations

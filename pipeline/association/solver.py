@@ -26,7 +26,7 @@ class Merge:
 
 
 def average_linkage(score: Float64, floor: float) -> tuple[Int64, list[Merge]]:
-    """Group `N` rows by a symmetric `score (N, N)` (larger = same; -inf = never), joining while the mean is above `floor`.
+    """Group `N` rows by a symmetric `score (N, N)` (larger = same; -inf = never): join while the mean is above `floor`.
 
     Returns labels `(N,)`, numbered by each group's lowest row, and the merges. The work is split exactly: two rows of
     one group are always joined by a path of pairs above `floor` (a mean is above it only if a pair is). O(m^2) memory

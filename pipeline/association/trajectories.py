@@ -1,0 +1,85 @@
+"""Groups of tracklets as trajectories: numbered by first appearance, with the links that hold them together.
+
+A trajectory of n tracklets has n - 1 links, one for each joining the solver made, told by the best pair between the two
+groups joined. A link's log-odds are its appearance evidence plus what the number of people and the rivals of both sides
+say (calibration.py, competition.py); `time` and `place` are 0 where no conclusion is drawn from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.association.affinity import Affinity
+from pipeline.association.confidence import Doubt
+from pipeline.association.solver import Merge
+from pipeline.types import Int64, Link, Tracklet, Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The solver's labels `(N,)` and joinings, and how sure they are."""
+
+    labels: Int64
+    merges: Sequence[Merge]
+    doubt: Doubt
+
+
+def _appearance_order(tracklet: Tracklet, comparable: bool) -> tuple[float, str, float, int]:
+    """First seen first; cameras whose times do not compare follow one another by id."""
+    return (tracklet.start_s if comparable else 0.0, tracklet.camera_id, tracklet.start_s, tracklet.key[1])
+
+
+def build_trajectories(
+    ordered: Sequence[Tracklet], affinity: Affinity, solution: Solution, comparable: bool
+) -> tuple[Trajectory, ...]:
+    """One trajectory a group and one for each tracklet without embedding.
+
+    `ordered`: all tracklets sorted by key. `comparable`: whether times compare across cameras; without, people are
+    numbered by the order of camera ids, then time. Neither depends on the order in which cameras were given.
+    """
+    label_of = dict(zip(affinity.rows.tolist(), solution.labels.tolist(), strict=True))
+    groups: dict[int, list[int]] = {}
+    for row in range(len(ordered)):
+        groups.setdefault(label_of.get(row, -1 - row), []).append(row)
+    people = sorted(groups.items(), key=lambda g: min(_appearance_order(ordered[r], comparable) for r in g[1]))
+    sure = dict(zip(affinity.rows.tolist(), solution.doubt.row.tolist(), strict=True))
+    links: dict[int, list[tuple[Link, float]]] = {}
+    for merge, probability in zip(solution.merges, solution.doubt.merge.tolist(), strict=True):
+        link = _link(ordered, affinity, solution.labels, merge, comparable)
+        links.setdefault(int(solution.labels[merge.left[0]]), []).append((link, probability))
+    result = []
+    for person_id, (label, rows) in enumerate(people, start=1):
+        members = sorted(rows, key=lambda r: (ordered[r].start_s, ordered[r].key))
+        place = {ordered[r].key: n for n, r in enumerate(members)}
+        own = sorted(links.get(label, []), key=lambda entry: (place[entry[0].to_key], place[entry[0].from_key]))
+        result.append(
+            Trajectory(
+                person_id=person_id,
+                tracklets=tuple(ordered[r] for r in members),
+                link_confidence=float(np.prod([probability for _, probability in own])),
+                tracklet_confidence=tuple(sure.get(r, 1.0) for r in members),
+                links=tuple(link for link, _ in own),
+            )
+        )
+    return tuple(result)
+
+
+def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge: Merge, comparable: bool) -> Link:
+    """The best pair between the two groups that were joined, told from the earlier to the later tracklet."""
+    between = affinity.log_odds[np.ix_(merge.left, merge.right)]
+    left, right = np.unravel_index(int(between.argmax()), between.shape)
+    pair = [merge.left[int(left)], merge.right[int(right)]]
+    tracklet = {r: ordered[int(affinity.rows[r])] for r in pair}
+    pair.sort(key=lambda r: _appearance_order(tracklet[r], comparable))
+    first, second = pair
+    outside = (labels != labels[second]) & ~affinity.constraints.cannot[second]
+    return Link(
+        from_key=tracklet[first].key,
+        to_key=tracklet[second].key,
+        log_odds=float(affinity.log_odds[first, second]),
+        runner_up=float(affinity.log_odds[second, outside].max()) if outside.any() else None,
+        evidence={"appearance": float(affinity.appearance[first, second]), "time": 0.0, "place": 0.0},
+    )

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.association.constraints import build_constraints, common_overlap
+from pipeline.types import Tracklet
+
+
+@pytest.fixture
+def barred(scene):
+    def pairs(tracklets, where):
+        c = build_constraints(tracklets, where, duplicate_overlap=0.6, well_apart_overlap=0.2, slack_s=1.0)
+        assert np.array_equal(c.cannot, c.cannot.T)
+        assert not c.cannot.diagonal().any()
+        return {tuple(p) for p in np.argwhere(np.triu(c.cannot)).tolist()}, {tuple(p) for p in c.apart.tolist()}
+
+    return pairs
+
+
+def test_alive_together_and_apart_are_two_people(tracklet, scene, barred):
+    together = [tracklet(track=1, lane=0), tracklet(track=2, lane=1), tracklet(track=3, start=40, lane=0)]
+    assert barred(together, scene("A")) == ({(0, 1)}, {(0, 1)})
+
+
+@pytest.mark.parametrize("inner", [[0, 0, 60, 160], [5, 60, 55, 160], [10, 0, 70, 160]])
+def test_nested_or_coincident_boxes_may_be_one_person(tracklet, scene, barred, inner):
+    pair = [tracklet(track=1, box=[0, 0, 60, 160]), tracklet(track=2, box=inner)]
+    assert barred(pair, scene("A")) == (set(), set())
+
+
+def test_touching_people_are_two_but_no_evidence(tracklet, scene, barred):
+    pair = [tracklet(track=1, box=[0, 0, 60, 160]), tracklet(track=2, box=[36, 0, 96, 160])]
+    assert barred(pair, scene("A")) == ({(0, 1)}, set())
+
+
+def test_interpolated_boxes_prove_nothing(tracklet, scene, barred):
+    a = tracklet(track=1, lane=0)
+    guess = tracklet(track=2, lane=1)
+    guess = Tracklet(
+        guess.key, guess.frame_index, guess.time_s, guess.xyxy, guess.confidence, np.zeros(len(guess), np.bool_)
+    )
+    assert common_overlap(a, guess) is None
+    assert barred([a, guess], scene("A")) == (set(), set())
+
+
+def test_clock_unknown_draws_nothing_from_time_between_cameras(tracklet, scene, barred):
+    """Corridor: both files start at 0, share no clock, and the same man is in both at '3 s'."""
+    pair = [tracklet("A"), tracklet("B")]
+    assert barred(pair, scene("A", "B")) == (set(), set())
+
+
+@pytest.mark.parametrize("clock", ["common", "aligned"])
+def test_nobody_is_in_two_places_at_once(tracklet, scene, barred, clock):
+    pair = [tracklet("A"), tracklet("B")]
+    assert barred(pair, scene("A", "B", clock=clock))[0] == {(0, 1)}
+    assert barred(pair, scene("A", "B", clock=clock, overlapping=[("B", "A")]))[0] == set()
+    later = [tracklet("A", length=20), tracklet("B", start=12)]  # 0.7 s in both: within the slack
+    assert barred(later, scene("A", "B", clock=clock))[0] == set()
+
+
+def test_all_pairs_equal_a_slow_oracle(tracklet, scene, barred):
+    rng = np.random.default_rng(0)
+    many = [
+        tracklet("AB"[n % 2], n, int(rng.integers(0, 60)), int(rng.integers(1, 30)), int(rng.integers(0, 4)))
+        for n in range(40)
+    ]
+    cannot, _ = barred(many, scene("A", "B"))
+    slow = set()
+    for i, a in enumerate(many):
+        for j in range(i + 1, len(many)):
+            b = many[j]
+            common = set(a.frame_index.tolist()) & set(b.frame_index.tolist())
+            if a.camera_id == b.camera_id and common and a.xyxy[0, 0] != b.xyxy[0, 0]:
+                slow.add((i, j))
+    assert cannot == slow
