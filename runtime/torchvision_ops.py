@@ -12,11 +12,10 @@ import importlib.util
 import logging
 import sys
 
-import numpy as np
 import torch
 
 from pipeline.errors import UsageError
-from pipeline.types import Float32, Int64
+from runtime.nms import greedy_nms
 
 logger = logging.getLogger(__name__)
 
@@ -53,27 +52,8 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torc
     `boxes (N, 4)` xyxy, `scores (N,)`; a box goes when its IoU with a better kept one is above `iou_threshold`;
     of equal scores the earlier row counts as better (as torchvision's own CPU operator does).
     """
-    kept = _greedy(
-        boxes.detach().cpu().float().numpy(), scores.detach().cpu().float().numpy(), np.float32(iou_threshold)
-    )
+    kept = greedy_nms(boxes.detach().cpu().float().numpy(), scores.detach().cpu().float().numpy(), iou_threshold)
     return torch.from_numpy(kept).to(boxes.device)
-
-
-def _greedy(boxes: Float32, scores: Float32, threshold: np.float32) -> Int64:
-    order = np.argsort(-scores, kind="stable")
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept: list[int] = []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[order, :2], boxes[best, :2])
-        high = np.minimum(boxes[order, 2:], boxes[best, 2:])
-        side = np.maximum(high - low, np.float32(0))
-        common = side[:, 0] * side[:, 1]
-        with np.errstate(divide="ignore", invalid="ignore"):  # two empty boxes: 0 / 0 suppresses nothing
-            overlap = common / (areas[best] + areas[order] - common)
-        order = order[~(overlap > threshold)]
-    return np.array(kept, np.int64)
 
 
 def _compiled_ops_load() -> bool:

@@ -1,0 +1,142 @@
+"""Small real models, made by the tests: ONNX and OpenVINO files that answer with known boxes, YOLO networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+import yaml
+
+from detectors.safety import import_ultralytics
+from pipeline.types import Frame
+
+SIDE = 64
+NAMES = {0: "dog", 1: "person"}
+Writer = Callable[..., Path]
+
+
+@pytest.fixture
+def frame() -> Callable[..., Frame]:
+    """A frame of noise of any size."""
+
+    def make(width: int = 64, height: int = 48, camera: str = "cam", index: int = 0) -> Frame:
+        image = np.random.default_rng(width * 1000 + height).integers(0, 255, (height, width, 3), np.uint8)
+        return Frame(camera, index, index / 10, image)
+
+    return make
+
+
+def head(people: np.ndarray, dogs: np.ndarray) -> np.ndarray:
+    """Rows `cx, cy, w, h, score` px -> a raw YOLO output `(1, 4 + 2, anchors)` with classes dog, person."""
+    columns = [[*row[:4], row[4], 0.0] for row in dogs] + [[*row[:4], 0.0, row[4]] for row in people]
+    return np.array(columns, np.float32).T[None]
+
+
+def end_to_end(people: np.ndarray, dogs: np.ndarray) -> np.ndarray:
+    """The same as `(1, boxes, 6)`: x1, y1, x2, y2, score, class."""
+    rows = [(row, 0) for row in dogs] + [(row, 1) for row in people]
+    return np.array(
+        [
+            [row[0] - row[2] / 2, row[1] - row[3] / 2, row[0] + row[2] / 2, row[1] + row[3] / 2, row[4], label]
+            for row, label in rows
+        ],
+        np.float32,
+    )[None]
+
+
+@pytest.fixture
+def heads() -> Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """Both forms of output, by name."""
+    return {"raw": head, "end_to_end": end_to_end}
+
+
+@pytest.fixture
+def openvino_folder(tmp_path: Path) -> Writer:
+    """Write an OpenVINO folder, fixed to 1 x 3 x 64 x 64, whose output is `boxes` whatever the image."""
+
+    def write(boxes: np.ndarray, names: Any = NAMES, batch: int = 1, folder: str = "model_openvino") -> Path:
+        ops = ov.opset13
+        image = ops.parameter([batch, 3, SIDE, SIDE], np.float32, name="x")
+        nothing = ops.multiply(ops.reduce_mean(image, [1, 2, 3], keep_dims=False), np.float32(0))
+        answer = ops.add(ops.reshape(nothing, [batch, 1, 1], special_zero=False), np.repeat(boxes, batch, axis=0))
+        target = tmp_path / folder
+        target.mkdir()
+        ov.save_model(ov.Model([answer], [image], "known"), target / "known.xml", compress_to_fp16=False)
+        (target / "metadata.yaml").write_text(yaml.safe_dump({"names": names, "stride": 32, "imgsz": [SIDE, SIDE]}))
+        return target
+
+    return write
+
+
+def _varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _message(field: int, payload: bytes | str) -> bytes:
+    data = payload.encode() if isinstance(payload, str) else payload
+    return _varint(field << 3 | 2) + _varint(len(data)) + data
+
+
+def _value(name: str, shape: tuple[int | str, ...]) -> bytes:
+    sides = b"".join(_message(1, _number(1, s) if isinstance(s, int) else _message(2, s)) for s in shape)
+    return _message(1, name) + _message(2, _message(1, _number(1, 1) + _message(2, sides)))
+
+
+def _tensor(name: str, array: np.ndarray) -> bytes:
+    code = {"float32": 1, "int64": 7}[array.dtype.name]
+    sides = b"".join(_number(1, side) for side in array.shape)
+    return sides + _number(2, code) + _message(8, name) + _message(9, array.tobytes())
+
+
+def _node(operator: str, inputs: list[str], output: str) -> bytes:
+    return b"".join(_message(1, name) for name in inputs) + _message(2, output) + _message(4, operator)
+
+
+@pytest.fixture
+def onnx_file(tmp_path: Path) -> Writer:
+    """Write an ONNX file (protobuf by hand: the onnx package is not needed to read one) that answers with `boxes`."""
+
+    def write(
+        boxes: np.ndarray, names: Any = NAMES, shape: tuple[int | str, ...] = (1, 3, SIDE, SIDE), said: bool = True
+    ) -> Path:
+        steps = [("GlobalAveragePool", ["x"], "mean"), ("Mul", ["mean", "zero"], "nothing")]
+        steps += [("ReduceMax", ["nothing"], "scalar"), ("Reshape", ["scalar", "three"], "flat")]
+        steps += [("Add", ["flat", "boxes"], "y")]
+        constants = {"zero": np.zeros(1, np.float32), "three": np.ones(3, np.int64), "boxes": boxes}
+        graph = b"".join(_message(1, _node(*step)) for step in steps) + _message(2, "known")
+        graph += b"".join(_message(5, _tensor(name, array)) for name, array in constants.items())
+        graph += _message(11, _value("x", shape)) + _message(12, _value("y", boxes.shape))
+        model = _number(1, 8) + _message(8, _message(1, "") + _number(2, 13)) + _message(7, graph)
+        if said:
+            for key, value in {"names": repr(names), "stride": "32"}.items():
+                model += _message(14, _message(1, key) + _message(2, value))
+        path = tmp_path / "known.onnx"
+        path.write_bytes(model)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def yolo_model() -> Callable[..., Any]:
+    """A small YOLO11 with random weights that finds something in every picture."""
+    import torch  # noqa: PLC0415
+
+    def make(names: Mapping[int, str] = NAMES, yaml_name: str = "yolo11n.yaml", seed: int = 0) -> Any:
+        torch.manual_seed(seed)
+        model = import_ultralytics().DetectionModel(yaml_name, nc=len(names), verbose=False)
+        model.names = dict(names)
+        for branch in model.model[-1].cv3:
+            torch.nn.init.constant_(branch[-1].bias, 0.5)
+        return model.eval()
+
+    return make
