@@ -101,7 +101,8 @@ def load_settings(path: Path) -> TrainSettings:
     except (OSError, UnicodeDecodeError, yaml_strict.StrictYamlError) as error:
         raise UsageError(f"{path}: cannot read the training settings ({error})") from None
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)  # a misspelt key also reads as a missing one: tell the former
+        fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
         key = ".".join(str(part) for part in fault["loc"])
         unknown = fault["type"] == "extra_forbidden"
         hint = nearest(fault["loc"], TrainSettings.model_json_schema()) if unknown else f": {fault['msg']}"
