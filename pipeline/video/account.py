@@ -75,6 +75,8 @@ class Account:
     def close_file(self, file: FileAccount, counts: DecodeCounts, index_frames: int | None) -> None:
         """Book a file that was read to its end (or to end_s). `index_frames`: what its own index counts, if it does."""
         name, info, holes = file.info.path.name, file.info, file.holes
+        if not counts.frames:  # no picture at all: then no packet was merely early
+            counts.dropped_before_keyframe = 0
         dropped = counts.dropped_before_keyframe
         failed = counts.frames_failed(info.codec) if file.whole else max(counts.errors - file.errors_before, 0)
         failed += file.unconvertible

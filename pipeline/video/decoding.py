@@ -71,7 +71,10 @@ class FileDecoder:
         self._bad_pts: int | None = None
         self._bad = False
         self._loss_frames = 0
-        self._uses_dts: bool | None = None
+        # AVI has decoding times only; the presentation times that FFmpeg makes up for it are wrong with B-frames
+        self._uses_dts: bool | None = True if container.format.name == "avi" else None
+        self._last_stamp: int | None = None
+        self._step = 1
 
     def frames(self) -> Generator[Decoded, None, None]:
         """Decode to the end of the file. Raises MemoryError; all other faults are counted."""
@@ -137,22 +140,25 @@ class FileDecoder:
                 if waiting:
                     counts.dropped_before_keyframe += 1
                     continue
-                self._key_pts = packet.pts
-            elif not counts.frames and packet.pts is not None and packet.pts < (self._key_pts or 0):
+                self._key_pts = None if self._uses_dts else packet.pts
+            elif (
+                not counts.frames
+                and self._key_pts is not None
+                and packet.pts is not None
+                and packet.pts < self._key_pts
+            ):
                 self._leading += 1  # needs pictures from before the first keyframe: open group of pictures
             yield packet
 
     def _mark_bad(self, packet: Any) -> None:
         self._bad, self._loss_frames = True, _LOSS_SHOWS_WITHIN_FRAMES
-        self._bad_pts = None if packet is None else packet.pts
+        self._bad_pts = None if packet is None else packet.dts if self._uses_dts else packet.pts
 
     def _decoded(self, frame: Any) -> Decoded:
         counts = self.counts
         counts.frames += 1
         counts.interlaced = counts.interlaced or frame.interlaced_frame
-        if self._uses_dts is None:  # AVI and some raw streams have decoding times only; never mix the two
-            self._uses_dts = frame.pts is None and frame.dts is not None
-        pts = frame.dts if self._uses_dts else frame.pts
+        pts = self._stamp(frame)
         if pts is not None and self._key_pts is not None and pts < self._key_pts:
             self._leading = max(self._leading - 1, 0)
         if self._bad and frame.key_frame and not frame.is_corrupt:
@@ -163,3 +169,17 @@ class FileDecoder:
         counts.damaged += damaged
         self._loss_frames = max(self._loss_frames - 1, 0)
         return Decoded(frame, pts, damaged, self._loss_frames > 0)
+
+    def _stamp(self, frame: Any) -> int | None:
+        """The presentation time, or throughout the decoding time where the stream has no other."""
+        if self._uses_dts is None:
+            self._uses_dts = frame.pts is None and frame.dts is not None
+        if not self._uses_dts:
+            return None if frame.pts is None else int(frame.pts)
+        stamp: int | None = frame.dts
+        if stamp is None and self._last_stamp is not None:  # the last pictures come without a packet of their own
+            stamp = self._last_stamp + self._step
+        elif stamp is not None and self._last_stamp is not None:
+            self._step = max(stamp - self._last_stamp, 1)
+        self._last_stamp = stamp
+        return stamp

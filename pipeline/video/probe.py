@@ -179,13 +179,16 @@ def frames_stated(source: OpenSource) -> tuple[int | None, bool]:
 def _duration_s(source: OpenSource) -> tuple[float | None, bool]:
     """(seconds, whether the video stream itself states them)."""
     stream = source.stream
+    late_s = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+    if source.layout.kind != "matroska":
+        late_s = 0.0  # Matroska states the end as counted from 0, whatever the first stamp is
     if stream.duration:
         return float(stream.duration * stream.time_base), True
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
     if tag:
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]), True
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - late_s, True
     if source.container.duration:
-        return float(source.container.duration / 1e6), len(source.container.streams) == 1
+        return float(source.container.duration / 1e6) - late_s, len(source.container.streams) == 1
     return None, False
 
 

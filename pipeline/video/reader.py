@@ -102,7 +102,9 @@ class VideoReader:
         report = self._account.report()
         if self._stalled:
             cause = f"stalled: no data for {STALL_S:.0f} s; check the disk or network share"
-            return replace(report, status="partial" if report.frames_decoded else "failed", causes=(*self._account.causes, cause))
+            return replace(
+                report, status="partial" if report.frames_decoded else "failed", causes=(*self._account.causes, cause)
+            )
         return report
 
     def __enter__(self) -> Self:

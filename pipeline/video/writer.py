@@ -26,7 +26,8 @@ ENCODERS = ("libx264", "libopenh264", "mpeg4")
 """In order of preference; a browser plays the first two."""
 _X264 = {"preset": "veryfast", "crf": "23"}
 """x264's own default quality, at a preset that keeps up with the pipeline on one core."""
-_TIME_BASE = Fraction(1, 90_000)
+_TIME_BASE = Fraction(1, 60_000)
+"""Exact for 25, 30, 60 and 60000/1001 pictures a second; MPEG-4 allows no more than 65535."""
 _KEYFRAME_EVERY_S = 2.0
 """A fragment is written with each keyframe: what a kill costs at most."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -81,8 +82,7 @@ class VideoWriter:
                 self._open()
             frame = self._to_yuv(image)
             frame.pts, frame.time_base = self._next_pts(time_s), _TIME_BASE
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
+            self._mux(frame)
         except OSError as error:
             raise self._fault(error) from error
         self.frames += 1
@@ -162,15 +162,21 @@ class VideoWriter:
         self._last_s, self._last_pts = float(pts * _TIME_BASE), pts
         return pts
 
-    def _finish(self) -> None:
-        for packet in self._stream.encode(None):
+    def _mux(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
             self._container.mux(packet)
+
+    def _finish(self) -> None:
+        self._mux(None)
         self._container.close()
         _sync(self._part)
         self._part.replace(self.path)
         _sync(self.path.parent)
 
     def _abandon(self) -> None:
+        with suppress(FFmpegError, OSError):
+            if self._keep_partial:
+                self._mux(None)
         with suppress(FFmpegError, OSError):
             self._container.close()
         if not self._keep_partial:
