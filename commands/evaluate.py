@@ -7,11 +7,14 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from evaluation.mot_text import MotRows, read_mot
-from evaluation.multi_camera import MultiCameraResult, TrackingResult, evaluate_tracking
-from evaluation.partial import PartialResult, evaluate_partial
 from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from evaluation.mot_text import MotRows
+    from evaluation.multi_camera import MultiCameraResult, TrackingResult
+    from evaluation.partial import PartialResult
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, write RUN/evaluation.json where RUN is a run directory, print. Raises UsageError."""
+    from evaluation.multi_camera import evaluate_tracking  # noqa: PLC0415 - SciPy: --help stays quick without it
+    from evaluation.partial import evaluate_partial  # noqa: PLC0415
+
     root: Path = args.run
     mot = root / "mot"
     predicted = _read(_prediction_files(mot if mot.is_dir() else root), duplicates=args.duplicates)
@@ -71,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
 def as_json(scores: MultiCameraResult | PartialResult) -> dict[str, object]:
     """The scores as the JSON of docs/evaluation.md: fractions, 0..1."""
+    from evaluation.partial import PartialResult  # noqa: PLC0415
+
     if isinstance(scores, PartialResult):
         return {
             "multi_camera": {"idf1": scores.idf1, "pair_f1": scores.pairs.f1},
@@ -108,11 +116,15 @@ def _prediction_files(folder: Path) -> dict[str, Path]:
 
 
 def _read(files: Mapping[str, Path], *, duplicates: str) -> dict[str, MotRows]:
+    from evaluation.mot_text import read_mot  # noqa: PLC0415
+
     return {c: read_mot(path, duplicates="first" if duplicates == "first" else "error") for c, path in files.items()}
 
 
 def _read_truth(path: Path, predicted: Mapping[str, MotRows]) -> dict[str, MotRows]:
     """Truth by camera from a folder, or from a file where there is one camera."""
+    from evaluation.mot_text import read_mot  # noqa: PLC0415
+
     if path.is_file():
         if len(predicted) != 1:
             names = ", ".join(predicted)

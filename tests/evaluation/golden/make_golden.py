@@ -2,6 +2,7 @@
 
     python3 -m venv /tmp/reference && /tmp/reference/bin/pip install trackeval==1.3.0 pycocotools==2.0.11
     /tmp/reference/bin/python tests/evaluation/golden/make_golden.py
+    /tmp/reference/bin/python tests/evaluation/golden/make_golden.py PREDICTED TRUTH    # score two folders instead
 
 (trackeval 1.3.0 on the index is Luiten's TrackEval packaged by A. Koval, who keeps its metrics and fixes its NumPy 2
 faults.) MOT text goes through TrackEval's own MotChallenge2DBox loader, without MOT17's distractor classes. Numbers of
@@ -70,19 +71,30 @@ def numbers(result, names):
     return {n: np.asarray(result[n], float).tolist() for n in names}
 
 
-def tracking():
+def score(cameras):
+    """TrackEval's numbers of one case: {camera: (truth, predicted)}."""
     metrics = trackeval.metrics
     clear, identity = metrics.CLEAR({"PRINT_CONFIG": False}), metrics.Identity({"PRINT_CONFIG": False})
-    out = {}
-    for case, cameras in sequences.cases().items():
-        per_camera = {c: clear.eval_sequence(load(c, *pair)[0]) for c, pair in cameras.items()}
-        whole, _ = load("joined", *joined(cameras))
-        out[case] = {
-            **numbers(clear.combine_sequences(per_camera) if len(cameras) > 1 else per_camera["a"], CLEAR),
-            **numbers(identity.eval_sequence(whole), IDENTITY),
-            **numbers(metrics.HOTA().eval_sequence(whole), HOTA),
-        }
-    return out
+    per_camera = {c: clear.eval_sequence(load(c, *pair)[0]) for c, pair in cameras.items()}
+    whole, _ = load("joined", *joined(cameras))
+    single = next(iter(per_camera.values()))
+    return {
+        **numbers(clear.combine_sequences(per_camera) if len(cameras) > 1 else single, CLEAR),
+        **numbers(identity.eval_sequence(whole), IDENTITY),
+        **numbers(metrics.HOTA().eval_sequence(whole), HOTA),
+    }
+
+
+def score_folders(predicted, truth):
+    """Two folders of <camera>.txt; a camera without prediction is empty, a row without confidence has 1."""
+
+    def rows(file):
+        if not file.exists():
+            return np.zeros((0, 7))
+        lines = [line.split(",")[:7] for line in file.read_text().split()]
+        return np.array([[*line, "1"][:7] for line in lines], float).reshape(-1, 7)
+
+    return score({f.stem: (rows(f), rows(Path(predicted) / f.name)) for f in sorted(Path(truth).glob("*.txt"))})
 
 
 def detection(images, heights=(0, 1e5)):
@@ -133,7 +145,8 @@ def detection(images, heights=(0, 1e5)):
 def main():
     made_with = {p: importlib.metadata.version(p) for p in ("trackeval", "pycocotools", "numpy", "scipy")}
     made_with |= {"python": platform.python_version(), "sequences_sha256": sequences.digest()}
-    (HERE / "trackeval.json").write_text(json.dumps({"made_with": made_with, "cases": tracking()}) + "\n")
+    tracking = {case: score(cameras) for case, cameras in sequences.cases().items()}
+    (HERE / "trackeval.json").write_text(json.dumps({"made_with": made_with, "cases": tracking}) + "\n")
     cases = {
         "plain": detection(sequences.detections(50, ignore=False)),
         "ignore": detection(sequences.detections(51)),
@@ -144,4 +157,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 3:
+        sys.stdout.write(json.dumps(score_folders(*sys.argv[1:])) + "\n")
+    else:
+        main()
