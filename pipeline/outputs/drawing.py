@@ -1,7 +1,7 @@
 """Strokes on a BGR image, in place: boxes with round corners, labels, trails, pixelated areas.
 
 Straight edges are filled as slices and round corners blended from small cached masks: an anti-aliased polyline around
-a person of 1080p costs about 0.2 ms, this a tenth of it (benchmarks/drawing.py).
+a person of 1080p costs about 0.2 ms, this a tenth of it (python -m benchmarks.drawing times a frame).
 """
 
 from __future__ import annotations
