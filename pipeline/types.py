@@ -236,6 +236,24 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def of_camera(self, camera_id: str) -> Embeddings:
+        """The rows of one camera's tracklets."""
+        rows = [row for row, key in enumerate(self.keys) if key[0] == camera_id]
+        keys = tuple(self.keys[row] for row in rows)
+        return Embeddings(keys, self.frame_index[rows], self.vector[rows], self.quality[rows])
+
+    @classmethod
+    def join(cls, parts: Sequence[Embeddings], dimension: int) -> Embeddings:
+        """All rows of `parts`, in order; `dimension` is D where there is no row at all."""
+        if not parts:
+            return cls((), np.zeros(0, np.int64), np.zeros((0, dimension), np.float32), np.zeros(0, np.float32))
+        return cls(
+            tuple(key for part in parts for key in part.keys),
+            np.concatenate([part.frame_index for part in parts]),
+            np.concatenate([part.vector for part in parts]),
+            np.concatenate([part.quality for part in parts]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:

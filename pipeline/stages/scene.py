@@ -51,19 +51,22 @@ class _Open:
     fault: CameraError | None = None
 
 
-def track_cameras(jobs: Sequence[CameraJob], parts: Parts) -> tuple[list[CameraOutcome], Embeddings]:
-    """Follow the people of each camera and describe them; some cameras at once, so that the detector gets batches.
+def track_cameras(jobs: Sequence[CameraJob], parts: Parts) -> Iterator[tuple[CameraOutcome, Embeddings]]:
+    """Follow the people of each camera and describe them; some cameras side by side, so that the networks get batches.
 
-    A camera that fails is told in its outcome and stops no other. Outcomes stand in the order of `jobs`.
+    Cameras come out in the order of `jobs`, each with the embeddings of its own tracklets, as soon as those beside it
+    are done. A camera that fails is told in its outcome and stops no other.
     """
-    queue = EmbeddingQueue(parts.embedder, parts.config.embedder.batch_crops)
-    outcomes: list[CameraOutcome] = []
     at_once = parts.config.video.cameras_at_once
     for first in range(0, len(jobs), at_once):
-        outcomes.extend(_track_side_by_side(jobs[first : first + at_once], parts, queue))
-    with parts.stopwatch("embed"):
-        embeddings = queue.finish()
-    return outcomes, embeddings
+        if parts.should_stop():
+            return
+        queue = EmbeddingQueue(parts.embedder, parts.config.embedder.batch_crops)
+        outcomes = _track_side_by_side(jobs[first : first + at_once], parts, queue)
+        with parts.stopwatch("embed"):
+            embeddings = queue.finish()
+        for outcome in outcomes:
+            yield outcome, embeddings.of_camera(outcome.camera.id)
 
 
 def _track_side_by_side(jobs: Sequence[CameraJob], parts: Parts, queue: EmbeddingQueue) -> list[CameraOutcome]:
