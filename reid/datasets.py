@@ -20,7 +20,9 @@ from pipeline.errors import UsageError
 from pipeline.types import Int64, UInt8
 from reid.embedder import resize
 
-NAME = re.compile(r"(-?\d+)_c(\d+)_(\d+)$")
+NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?_f?\d+(?:_\d+)?$")
+"""Ours, and those of Market-1501 (`0002_c1s1_000451_03`) and DukeMTMC-reID (`0001_c2_f0046182`)."""
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 UNKNOWN = -1
 CACHE_VERSION = 1
@@ -85,12 +87,12 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"{path}: not a readable tar ({error}); give a folder or tar of crops") from None
 
 
-def decode(name: str, data: bytes, size_wh: tuple[int, int]) -> UInt8:
-    """One image file as `(H, W, 3)` BGR of `size_wh`. Raises UsageError when it cannot be decoded."""
+def decode(name: str, data: bytes) -> UInt8:
+    """One image file as `(H, W, 3)` BGR. Raises UsageError when it cannot be decoded."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise UsageError(f"{name}: not an image that can be decoded; replace or remove it")
-    return resize(image, size_wh)
+    return np.asarray(image, np.uint8)
 
 
 def load_crops(path: Path, size_wh: tuple[int, int], cache: Path) -> CropTable:
@@ -99,7 +101,7 @@ def load_crops(path: Path, size_wh: tuple[int, int], cache: Path) -> CropTable:
     def rows() -> Iterator[tuple[UInt8, int, int]]:
         for name, data in read_crops(path):
             identity, camera = parse_name(name)
-            yield decode(name, data, size_wh), identity, camera
+            yield resize(decode(name, data), size_wh), identity, camera
 
     return _cached(path, f"crops-{size_wh}", cache, rows())
 
@@ -136,8 +138,8 @@ def _persons(path: Path, size_wh: tuple[int, int], min_height_px: int) -> Iterat
                 cx, cy, w, h = (float(field) for field in line.split()[1:5])
             except ValueError:
                 raise UsageError(f"{path}: {name}: not a YOLO box: {line!r}") from None
-            x1, x2 = max(0, int((cx - w / 2) * width)), min(width, int((cx + w / 2) * width))
-            y1, y2 = max(0, int((cy - h / 2) * height)), min(height, int((cy + h / 2) * height))
+            x1, x2 = max(0, round((cx - w / 2) * width)), min(width, round((cx + w / 2) * width))
+            y1, y2 = max(0, round((cy - h / 2) * height)), min(height, round((cy + h / 2) * height))
             if y2 - y1 >= min_height_px and 1.2 <= (y2 - y1) / max(1, x2 - x1) <= 5:
                 yield resize(np.asarray(image[y1:y2, x1:x2], np.uint8), size_wh), UNKNOWN, 0
 
@@ -211,14 +213,20 @@ def join(tables: Sequence[CropTable]) -> CropTable:
     )
 
 
+def held_out_identities(identity: Int64, count: int, seed: int, name: str) -> Int64:
+    """`count` of the identities, drawn by `seed`: the first of NumPy's (PCG64) permutation of the sorted ones.
+
+    Raises UsageError, naming the set `name`, when there are not that many.
+    """
+    known = np.unique(identity[identity >= 0])
+    if count > len(known):
+        raise UsageError(f"{name}: {count} identities to hold out, only {len(known)} there")
+    return np.random.default_rng(seed).permutation(known)[:count]
+
+
 def split_identities(table: CropTable, held_out: int, seed: int) -> tuple[CropTable, CropTable]:
-    """The crops of all other identities, and those of `held_out` identities drawn by `seed` (NumPy's PCG64
-    permutation of the sorted identities). Raises UsageError when there are not that many."""
-    known = np.unique(table.identity[table.identity >= 0])
-    if held_out > len(known):
-        raise UsageError(f"{'+'.join(table.names)}: {held_out} identities to hold out, only {len(known)} there")
-    drawn = np.random.default_rng(seed).permutation(known)[:held_out]
-    mask = np.isin(table.identity, drawn)
+    """The crops of all other identities, and those of the `held_out` identities of `held_out_identities`."""
+    mask = np.isin(table.identity, held_out_identities(table.identity, held_out, seed, "+".join(table.names)))
     return take(table, np.flatnonzero(~mask)), take(table, np.flatnonzero(mask))
 
 

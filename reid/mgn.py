@@ -97,10 +97,15 @@ class Mgn(nn.Module):
 
 
 class IdentityHeads(nn.Module):
-    """One linear classifier for each of the 3 pooled global and 5 reduced local vectors; used in training only."""
+    """One linear classifier for each of the 3 pooled global and 5 reduced local vectors; used in training only.
 
-    def __init__(self, width: int, reduced: int, classes: int) -> None:
+    `neck` normalises the pooled vectors before their classifiers (BNNeck of Luo et al., CVPRW 2019; not in the MGN
+    paper): max-pooled maps of an untrained trunk have a large common part, which drowns the identities.
+    """
+
+    def __init__(self, width: int, reduced: int, classes: int, *, neck: bool = False) -> None:
         super().__init__()
+        self.necks = nn.ModuleList(nn.BatchNorm1d(width) if neck else nn.Identity() for _ in range(3))
         self.whole = nn.ModuleList(nn.Linear(width, classes) for _ in range(3))
         self.local = nn.ModuleList(nn.Linear(reduced, classes) for _ in range(5))
         for layer in (*self.whole, *self.local):
@@ -109,6 +114,7 @@ class IdentityHeads(nn.Module):
 
     def forward(self, features: MgnFeatures) -> list[Tensor]:
         """8 x `(N, classes)` logits."""
-        whole = [layer(vector) for layer, vector in zip(self.whole, features.pooled_global, strict=True)]
+        pooled = [neck(vector) for neck, vector in zip(self.necks, features.pooled_global, strict=True)]
+        whole = [layer(vector) for layer, vector in zip(self.whole, pooled, strict=True)]
         local = [layer(vector) for layer, vector in zip(self.local, features.reduced_local, strict=True)]
         return whole + local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import logging
 import math
@@ -16,11 +17,13 @@ from torch import Tensor, nn
 
 from pipeline.errors import UsageError
 from pipeline.types import Float32, Int64, UInt8
+from pipeline.weights import WeightCard
 from reid import losses
 from reid.augment import augment
 from reid.checkpoint import load_checkpoint, save_checkpoint
 from reid.datasets import CropTable
 from reid.embedder import normalise
+from reid.export import save_mgn
 from reid.mgn import IdentityHeads, Mgn, MgnFeatures
 from reid.sampler import IdentitySampler
 from reid.train_config import TrainConfig
@@ -63,10 +66,10 @@ class Batch:
 class Student(nn.Module):
     """The network with what is thrown away after training: classifiers and the map to the teacher's space."""
 
-    def __init__(self, model: Mgn, classes: int, teacher_dimension: int) -> None:
+    def __init__(self, model: Mgn, classes: int, teacher_dimension: int, *, neck: bool = False) -> None:
         super().__init__()
         self.model = model
-        self.heads = IdentityHeads(model.width, model.reduced, classes)
+        self.heads = IdentityHeads(model.width, model.reduced, classes, neck=neck)
         self.to_teacher = nn.Linear(model.dimension, teacher_dimension) if teacher_dimension else None
 
 
@@ -78,10 +81,10 @@ class Trainer:
         self.config, self.data, self.folder = config, data, folder
         self.device = torch.device(device)
         model = Mgn(config.trunk, config.reduced, Path(config.imagenet) if config.imagenet else None)
-        classes = int(data.labelled.identity.max()) + 1
+        self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
         layout = torch.channels_last
-        self.student = Student(model, classes, width).to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        self.student = Student(model, self.classes, width, neck=config.neck).to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.average = _copy_of(self.student.model) if config.optimiser.ema else None
         self.optimiser = _optimiser(config, self.student)
         self.sampler = IdentitySampler(data.labelled.identity, config.identities, config.crops, config.seed)
@@ -135,6 +138,26 @@ class Trainer:
         save_checkpoint(self)
         if evaluate is not None:
             logger.info("step %d: %s", self.step, evaluate(self.best_model))
+
+    def save(self) -> None:
+        """Write the checkpoint now."""
+        save_checkpoint(self)
+
+    def export(self, path: Path) -> Path:
+        """Write the (averaged) network to `path` with a card that says how it was trained."""
+        config = self.config
+        card = WeightCard(
+            name=path.stem,
+            file=path.name,
+            sha256="",
+            architecture=f"MGN, {config.trunk} trunk, 8 x {config.reduced}",
+            input_size_wh=config.input_size_wh,
+            licence="that of the training data",
+            training_data=(*self.data.labelled.names, *(self.data.unlabelled.names if self.data.unlabelled else ())),
+            settings={"trunk": config.trunk, "reduced": config.reduced, "training": config.model_dump(mode="json")},
+        )
+        save_mgn(self.best_model, path, card)
+        return path
 
     def resume(self) -> None:
         """Go on from checkpoint.pt. Raises UsageError when it is missing or of other settings."""
@@ -230,6 +253,13 @@ class Trainer:
         logger.info("%3.0f %%  %s", 100 * self.progress, "  ".join(f"{name} {row[name]}" for name in COLUMNS))
 
 
+def prepare_torch(threads: int) -> None:
+    """Settings of torch for a training process; 0 threads = all cores."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
     """The rate of `step`: linear warm-up, then steps or a half cosine down to 0 at progress 1."""
     options = config.optimiser
@@ -258,8 +288,6 @@ def _optimiser(config: TrainConfig, student: Student) -> torch.optim.Optimizer:
 
 
 def _copy_of(model: Mgn) -> Mgn:
-    import copy  # noqa: PLC0415
-
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config import Fraction, Section
+from pipeline.config import EmbedderConfig, Fraction, Section
 
 
 class AugmentConfig(Section):
@@ -60,17 +60,18 @@ class SizeFrom(Section):
 
 
 class TrainConfig(Section):
-    """A whole training run. Defaults are the MGN paper's; configs/reid_light.yaml holds what the light model changes."""
+    """A whole training run. Defaults are the MGN paper's; configs/reid_light.yaml holds what the light trunk wants."""
 
     trunk: Literal["light", "resnet18", "resnet50", "resnet101"] = "resnet50"
     reduced: int = Field(default=256, ge=8, le=2048)
+    neck: bool = Field(default=False, description="Normalise the pooled vectors before their classifiers (BNNeck).")
     imagenet: str | None = Field(default=None, description="torchvision state dict to start a ResNet from.")
     input_size_wh: tuple[int, int] = (128, 384)
     sizes: tuple[SizeFrom, ...] = Field(default=(), description="Smaller crops early on; none = input_size_wh.")
     data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
     unlabelled: tuple[str, ...] = Field(default=(), description="Tars of images with YOLO boxes, for distillation.")
     hold_out: dict[str, int] = Field(default_factory=dict, description="Identities a set keeps back, by its stem.")
-    teacher: str | None = Field(default=None, description=".xml or .onnx embedder to distil from.")
+    teacher: EmbedderConfig | None = Field(default=None, description="An embedder to distil from.")
     identities: int = Field(default=16, ge=2, description="P")
     crops: int = Field(default=4, ge=1, description="K")
     unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
@@ -94,6 +95,12 @@ class TrainConfig(Section):
         if [size.progress for size in self.sizes] != sorted(size.progress for size in self.sizes):
             raise ValueError("`sizes` must ascend in progress")
         return self
+
+    @property
+    def stored_size_wh(self) -> tuple[int, int]:
+        """Width and height that crops are decoded to: the largest they are trained at."""
+        used = [self.input_size_wh, *(size.size_wh for size in self.sizes)]
+        return max(width for width, _ in used), max(height for _, height in used)
 
     def size_at(self, progress: float) -> tuple[int, int]:
         """Width and height of the crops at `progress`."""

@@ -1,0 +1,115 @@
+"""`run.py train-reid --config configs/reid_light.yaml --data PATH`: train a re-identification network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from commands import ROOT
+from pipeline import yaml_strict
+from pipeline.config import RuntimeConfig
+from pipeline.config_words import nearest
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from reid.train import TrainData
+    from reid.train_config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+CACHE = ROOT / ".cache" / "reid"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="YAML", help="e.g. configs/reid_light.yaml")
+    add("--data", type=Path, required=True, metavar="PATH", help="a folder or tar of crops, or a folder of such sets")
+    add("--output", type=Path, default=Path("runs/train-reid"), metavar="DIR", help="checkpoint, log and weights")
+    add("--resume", action="store_true", help="go on from the checkpoint in --output")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)")
+    add("--steps", type=int, metavar="N", help="stop after N more steps, resumable")
+    add("--max-minutes", type=float, metavar="M", help="anneal over M minutes instead of the epochs of --config")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, then write weights and card to --output. Raises UsageError."""
+    config = load_train_config(args.config)
+    if args.max_minutes is not None:
+        config = config.model_copy(update={"max_minutes": args.max_minutes})
+    if (args.output / "checkpoint.pt").exists() and not args.resume:
+        raise UsageError(f"{args.output}: holds a training already; add --resume, or name another --output")
+    runtime = RuntimeConfig(threads=args.threads)
+    data = load_data(config, args.data, runtime)
+
+    from reid.train import Trainer, prepare_torch  # noqa: PLC0415 - torch, after all that can fail without it
+    from runtime.network import choose_device  # noqa: PLC0415
+
+    prepare_torch(args.threads)
+    trainer = Trainer(config, data, args.output, choose_device(args.device))
+    if args.resume:
+        trainer.resume()
+    logger.info("%d crops, %d identities, %s", len(data.labelled), trainer.classes, trainer.device)
+    try:
+        trainer.run(max_steps=args.steps)
+    except KeyboardInterrupt:
+        trainer.save()
+        raise
+    if trainer.progress >= 1:
+        path = trainer.export(args.output / "weights.safetensors")
+        print(f"{path}: sha256 in {path.with_suffix('.json').name}; `run.py evaluate-reid --weights {path}` scores it")
+    else:
+        print(f"{args.output}: stopped at step {trainer.step}; --resume goes on")
+    return 0
+
+
+def load_train_config(path: Path) -> TrainConfig:
+    """The settings of a YAML file. Raises UsageError that names the first fault."""
+    from reid.train_config import TrainConfig  # noqa: PLC0415 - keep --help light
+
+    try:
+        data = yaml_strict.parse(path.read_text(encoding="utf-8")).data or {}
+        return TrainConfig.model_validate_json(json.dumps(data))
+    except (OSError, UnicodeDecodeError, yaml_strict.StrictYamlError) as error:
+        raise UsageError(f"{path}: cannot read the training settings ({error})") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        unknown = fault["type"] == "extra_forbidden"
+        hint = nearest(fault["loc"], TrainConfig.model_json_schema()) if unknown else f": {fault['msg']}"
+        raise UsageError(f"{path}: {key or 'settings'}{' is not a setting' if unknown else ''}{hint}") from None
+
+
+def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Path = CACHE) -> TrainData:
+    """Decode the sets, hold back identities, ask the teacher. Paths of the sets are relative to `root`."""
+    import numpy as np  # noqa: PLC0415
+
+    from reid import build_embedder, datasets  # noqa: PLC0415
+    from reid.teacher import teacher_key, teacher_vectors  # noqa: PLC0415
+    from reid.train import TrainData  # noqa: PLC0415
+
+    stored = config.stored_size_wh
+    tables = [datasets.load_crops(root / name if name else root, stored, cache) for name in config.data or ("",)]
+    unknown = sorted(set(config.hold_out) - {table.names[0] for table in tables})
+    if unknown:
+        raise UsageError(f"hold_out names {unknown[0]}, which is none of {', '.join(t.names[0] for t in tables)}")
+    tables = [
+        datasets.split_identities(table, config.hold_out[table.names[0]], seed=0)[0]
+        if table.names[0] in config.hold_out
+        else table
+        for table in tables
+    ]
+    loose = [datasets.load_unlabelled(root / name, stored, cache) for name in config.unlabelled]
+    labelled = datasets.join(tables)
+    unlabelled = datasets.join(loose) if loose else None
+    if config.teacher is None:
+        return TrainData(labelled, None, unlabelled, None)
+    teacher, key = build_embedder(config.teacher, runtime), teacher_key(config.teacher, runtime)
+    vectors = [[teacher_vectors(table, teacher, key, cache) for table in part] for part in (tables, loose)]
+    return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, np.concatenate(vectors[1]) if loose else None)

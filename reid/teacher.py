@@ -1,0 +1,53 @@
+"""What a teacher says of each training crop, computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.types import Embedder, Float32
+from pipeline.weights import sha256_of
+from reid.datasets import CropTable
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 256
+
+
+def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) -> Float32:
+    """Unit vectors `(N, E)` of all crops of `table`; `key` stands for the teacher (`teacher_key`)."""
+    path = cache / f"{'+'.join(table.names)}-{_digest(table, key)}.teacher.npy"
+    if path.is_file():
+        return np.asarray(np.load(path), np.float32)
+    logger.info("%s: asking the teacher about %d crops", "+".join(table.names), len(table))
+    vectors = np.concatenate(
+        [
+            teacher.embed([table.images[row] for row in range(begin, min(begin + CHUNK, len(table)))])
+            for begin in range(0, len(table), CHUNK)
+        ]
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npy")
+    np.save(part, vectors)
+    part.replace(path)
+    return vectors
+
+
+def teacher_key(config: EmbedderConfig, runtime: RuntimeConfig) -> str:
+    """Stands for a teacher's weights and settings. An OpenVINO model's weights lie in the .bin beside it."""
+    model = Path(config.model)
+    weights = model.with_suffix(".bin")
+    content = sha256_of(weights if weights.is_file() else model) if model.is_file() else config.model
+    return f"{content}-{config.model_dump_json(exclude={'model', 'batch_crops'})}-{runtime.precision}"
+
+
+def _digest(table: CropTable, key: str) -> str:
+    digest = hashlib.sha256(key.encode())
+    digest.update(table.identity.tobytes())
+    for row in range(0, len(table), 97):  # enough to tell sets apart
+        digest.update(np.ascontiguousarray(table.images[row]).tobytes())
+    return digest.hexdigest()[:16]
