@@ -20,6 +20,7 @@ from typing import Literal
 from commands import ROOT, weights
 from pipeline.errors import PasserbyError
 
+_FRAMES = 5
 Level = Literal["ok", "warn", "fail"]
 
 _LOW_DISK_BYTES = 2_000_000_000
@@ -130,9 +131,14 @@ def _video() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "check.mp4"
         with VideoWriter(path, (64, 48), 10.0) as writer:
-            for index in range(5):
+            for index in range(_FRAMES):
                 writer.write(np.full((48, 64, 3), 40 * index, np.uint8), index / 10)
-        yield Finding("ok", "video", f"H.264 written and read back ({VideoReader.__name__})")
+        with VideoReader("check", [path]) as reader:
+            levels = [float(frame.image.mean()) for frame in reader]
+    if len(levels) == _FRAMES and np.abs(np.diff(levels) - 40).max() < 10:
+        yield Finding("ok", "video", f"PyAV {metadata.version('av')} writes and reads H.264")
+    else:
+        yield Finding("fail", "video", f"{len(levels)} of {_FRAMES} frames came back right", "make clean venv")
 
 
 def _device() -> Iterator[Finding]:
