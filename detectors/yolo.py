@@ -16,7 +16,7 @@ from detectors.suppression import suppress
 from pipeline.config import DetectorConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Detections, Float32, Frame
-from runtime.network import Network, compile_file, compile_module
+from runtime.network import Network, compile_file, module_compiler
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +81,7 @@ class YoloDetector:
         elif fixed == 1:
             output = np.concatenate([network(batch[row : row + 1])[0] for row in range(len(batch))])
         else:
-            raise UsageError(
-                f"{self._source.label}: wants batches of exactly {fixed}; export it with batch 1 or dynamic"
-            )
+            raise UsageError(f"{self._source.label}: wants batches of {fixed}; export it with batch 1 or dynamic")
         check_head(output.shape, self._source)
         return output
 
@@ -147,8 +145,12 @@ def _bundled(runtime: RuntimeConfig) -> Source:
 
     card = verify(BUNDLED)
     tasks = import_ultralytics()
-    model = tasks.DetectionModel(card.settings["yaml"], nc=1, verbose=False)
-    model.load_state_dict(load_file(BUNDLED), strict=True)
+    layout = str(card.settings.get("yaml", "yolo11n.yaml"))
+    model = tasks.DetectionModel(layout, nc=1, verbose=False)
+    try:
+        model.load_state_dict(load_file(BUNDLED), strict=True)
+    except RuntimeError as error:
+        raise UsageError(f"{BUNDLED}: does not fit {layout} ({' '.join(str(error).split())[:200]})") from None
     return _from_module(card.name, model, {0: "person"}, runtime)
 
 
@@ -163,11 +165,12 @@ def _from_module(label: str, model: Any, names: Mapping[int, str], runtime: Runt
     model = model.eval().fuse(verbose=False)
     head = model.model[-1]
     head.export, head.dynamic = True, True  # one output tensor; the anchors follow the size of the input
-    # An end-to-end head picks its best K of the anchors it was traced with: too few in a small trace.
-    trace_chw = None if head.end2end else (3, 64, 64)
+    # An end-to-end head takes its best 300 of the anchors it is traced with: a small trace would have fewer.
+    side = 320 if head.end2end else 64
+    compiler = module_compiler(model, (3, side, side), runtime)
 
     def compile_at(input_hw: tuple[int, int]) -> Network:
-        return compile_module(model, (3, *input_hw), runtime, trace_chw=trace_chw)
+        return compiler((3, *input_hw))
 
     return Source(label, compile_at, person_class(names, label), len(names), stride=int(max(model.stride)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -80,21 +80,30 @@ def compile_module(
     config: RuntimeConfig,
     *,
     dynamic_batch: bool = True,
-    trace_chw: tuple[int, int, int] | None = None,
 ) -> Network:
     """A torch module that takes one `(N, C, H, W)` tensor and returns a tensor or a flat list of tensors.
 
-    `input_chw` is the size it will run at; with `dynamic_batch=False` N is 1. `trace_chw` may name a smaller size
-    to trace a fully convolutional module at, which is faster. The module is put into eval mode and may be moved.
+    `input_chw` is the size it is traced and runs at; with `dynamic_batch=False` N is 1. The module is put into eval
+    mode and may be moved.
+    """
+    return module_compiler(module, input_chw, config, dynamic_batch=dynamic_batch)(input_chw)
+
+
+def module_compiler(
+    module: torch.nn.Module, trace_chw: tuple[int, int, int], config: RuntimeConfig, *, dynamic_batch: bool = True
+) -> Callable[[tuple[int, int, int]], Network]:
+    """Compile one fully convolutional module for several input sizes; it is traced once, at `trace_chw`.
+
+    The call that comes back takes `(C, H, W)`. Else as `compile_module`.
     """
     device = choose_device(config.device)
     if device == "cpu":
         from runtime.openvino_network import from_module  # noqa: PLC0415 - heavy, and only one of the two is needed
 
-        return from_module(module, input_chw, config, dynamic_batch=dynamic_batch, trace_chw=trace_chw)
+        return from_module(module, trace_chw, config, dynamic_batch=dynamic_batch)
     from runtime.torch_network import TorchNetwork  # noqa: PLC0415
 
-    return TorchNetwork(module, input_chw, device, config.precision, dynamic_batch=dynamic_batch)
+    return lambda input_chw: TorchNetwork(module, input_chw, device, config.precision, dynamic_batch=dynamic_batch)
 
 
 def compile_file(

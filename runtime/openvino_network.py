@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,24 +88,24 @@ class OpenVinoNetwork:
 
 
 def from_module(
-    module: torch.nn.Module,
-    input_chw: tuple[int, int, int],
-    config: RuntimeConfig,
-    *,
-    dynamic_batch: bool,
-    trace_chw: tuple[int, int, int] | None,
-) -> OpenVinoNetwork:
-    """Trace `module` and compile it; see `runtime.network.compile_module`."""
+    module: torch.nn.Module, trace_chw: tuple[int, int, int], config: RuntimeConfig, *, dynamic_batch: bool
+) -> Callable[[tuple[int, int, int]], OpenVinoNetwork]:
+    """Trace `module` and hand back what compiles it for a size; see `runtime.network.module_compiler`."""
     import torch  # noqa: PLC0415 - models from files need no torch
 
     module = module.eval().float().cpu()
-    example = torch.zeros(1, *(trace_chw or input_chw))
+    example = torch.zeros(1, *trace_chw)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracer warnings about Python branches, and torch's own about jit
         traced = torch.jit.trace(module, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
         model = ov.convert_model(traced, example_input=example)
-    model.reshape([-1 if dynamic_batch else 1, *input_chw])
-    return OpenVinoNetwork(model, config, {})
+
+    def compile_at(input_chw: tuple[int, int, int]) -> OpenVinoNetwork:
+        sized = model.clone()
+        sized.reshape([-1 if dynamic_batch else 1, *input_chw])
+        return OpenVinoNetwork(sized, config, {})
+
+    return compile_at
 
 
 def from_file(

@@ -33,6 +33,7 @@ def frame() -> Callable[..., Frame]:
 def head(people: np.ndarray, dogs: np.ndarray) -> np.ndarray:
     """Rows `cx, cy, w, h, score` px -> a raw YOLO output `(1, 4 + 2, anchors)` with classes dog, person."""
     columns = [[*row[:4], row[4], 0.0] for row in dogs] + [[*row[:4], 0.0, row[4]] for row in people]
+    columns += [[0.0] * 6] * 2  # a real head has hundreds of anchors, never 6: (1, 6, 6) could be either form
     return np.array(columns, np.float32).T[None]
 
 
@@ -140,3 +141,13 @@ def yolo_model() -> Callable[..., Any]:
         return model.eval()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def own_pt(yolo_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint as ultralytics saves it: half precision, the model pickled whole."""
+    import torch  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp("weights") / "own.pt"
+    torch.save({"model": yolo_model().half(), "ema": None, "epoch": -1, "train_args": {}}, path)
+    return path
