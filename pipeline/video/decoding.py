@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from av.error import FFmpegError
-from av.error import MemoryError as AvMemoryError
 
 MAX_CONSECUTIVE_ERRORS = 300
 """Packets (10 s at 30 fps) that may fail on end before the first frame; also reads that may fail on end."""
@@ -77,15 +76,13 @@ class FileDecoder:
         self._step = 1
 
     def frames(self) -> Generator[Decoded, None, None]:
-        """Decode to the end of the file. Raises MemoryError; all other faults are counted."""
+        """Decode to the end of the file. Faults of the file are counted, not raised."""
         failing = 0
         for packet in self._packets():
             try:
                 frames = self._context.decode(packet)
                 failing = 0
-            except AvMemoryError:
-                raise
-            except FFmpegError:
+            except FFmpegError:  # also its MemoryError: a damaged length field asks for gigabytes
                 frames = []
                 failing += 1
                 self.counts.errors += 1
@@ -115,8 +112,6 @@ class FileDecoder:
                 packet = next(reading)
             except StopIteration:
                 return
-            except AvMemoryError:
-                raise
             except (FFmpegError, OSError) as error:
                 failing += 1
                 counts.read_errors += 1

@@ -42,10 +42,12 @@ def inspect(path: Path) -> FileLayout:
         kind = _kind(head)
         if kind == "mp4":
             return _inspect_mp4(file, size)
+        file.seek(max(size - _TS_PACKET_BYTES, 0))
+        last_packet = file.read(1)
     truncated = {
         "matroska": lambda: _matroska_is_cut(head, size),
         "riff": lambda: 8 + int.from_bytes(head[4:8], "little") > size,
-        "mpegts": lambda: size % _TS_PACKET_BYTES != 0,
+        "mpegts": lambda: size % _TS_PACKET_BYTES != 0 or last_packet != b"\x47",
     }
     return FileLayout(kind, truncated=kind in truncated and truncated[kind]())
 

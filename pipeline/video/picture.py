@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from pipeline.types import UInt8
-from pipeline.video.orientation import of_frame
+from pipeline.video.orientation import Orientation, of_frame
 
 _UNSPECIFIED = (0, 2, 3)  # AVCOL_SPC_RGB, _UNSPECIFIED, _RESERVED
 _HD_HEIGHT = 720
@@ -28,14 +28,15 @@ class PictureConverter:
     def __init__(self, size_wh: tuple[int, int]) -> None:
         self.size_wh = size_wh
         self._reformatter = VideoReformatter()
+        self._orientations: dict[int, Orientation] = {}
 
     def displayed_size(self, frame: Any) -> tuple[int, int]:
         """(width, height) in which `frame` itself would be shown."""
-        return of_frame(frame).size(frame.width, frame.height)
+        return self._orientation(frame).size(frame.width, frame.height)
 
     def convert(self, frame: Any) -> UInt8:
         """BGR picture of a PyAV frame. Raises FFmpegError when swscale can't convert it."""
-        orientation = of_frame(frame)
+        orientation = self._orientation(frame)
         width, height = orientation.size(*self.size_wh)
         matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
         untagged = not frame.format.is_rgb and frame.colorspace in _UNSPECIFIED
@@ -46,6 +47,13 @@ class PictureConverter:
         if frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG:
             bgr = np.asarray(cv2.LUT(bgr, _LIMITED_GRAY), dtype=np.uint8)  # swscale takes all gray for full range
         return orientation.apply(bgr)
+
+    def _orientation(self, frame: Any) -> Orientation:
+        """Read once an angle: PyAV's `side_data` ties a frame into a reference cycle, which keeps its picture alive
+        until the garbage collector happens to run (1.4 GB after 800 frames of 1080p)."""
+        if frame.rotation not in self._orientations:
+            self._orientations[frame.rotation] = of_frame(frame)
+        return self._orientations[frame.rotation]
 
     def _reformat(self, frame: Any, width: int, height: int, matrix: Colorspace | None) -> UInt8:
         converted = self._reformatter.reformat(

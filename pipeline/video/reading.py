@@ -99,6 +99,11 @@ class CameraReading:
         stated, exact = frames_stated(source)
         if source.layout.kind == "mp4" and info.truncated:  # a fragment's table tells what the cut took away
             stated, exact = len(source.stream.index_entries), True
+        if decoder.counts.dropped_before_keyframe and decoder.counts.frames:
+            dropped = decoder.counts.dropped_before_keyframe
+            account.causes.append(
+                f"starts_without_keyframe: {info.path.name}: {dropped} pictures depend on ones before the file"
+            )
         account.close_file(file, decoder.counts, stated if exact else None)
         if info.path.stat().st_size != info.file_bytes:
             account.lose(f"growing_file: {info.path.name}: changed its size while it was read; read it again later")

@@ -11,7 +11,7 @@ class ReadReport:
     """Account of one camera's reading; times in s as in Frame.time_s."""
 
     status: Literal["complete", "partial", "failed"]
-    """complete: every frame that the files hold (of the cut, if one was asked for) was delivered;
+    """complete: every decodable frame that the files hold (of the cut, if one was asked for) was delivered;
     partial: something was lost or left, see `causes`; failed: not one frame."""
     frames_decoded: int
     """Delivered frames."""

@@ -148,6 +148,27 @@ def test_a_cut_file_is_never_complete(video, read, numbers, name):
         assert report.frames_expected == 60 and report.coverage == pytest.approx(len(frames) / 60, abs=0.02)
 
 
+def test_a_transport_stream_that_ends_in_zeros_is_cut(video, read):
+    """Space set aside on the disk and never written: the stream's length is guessed from what is there."""
+    path = video("zeros.ts")
+    half = path.stat().st_size // 376 * 188
+    path.write_bytes(path.read_bytes()[:half] + bytes(path.stat().st_size - half))
+    frames, report = read(path)
+    assert 15 <= len(frames) <= 45
+    assert report.status == "partial" and any(cause.startswith("truncated") for cause in report.causes)
+
+
+def test_damaged_lengths_that_ask_for_gigabytes_are_faults_of_the_file(video, read):
+    """FFmpeg answers a fragment table of 2^31 entries with "out of memory": that must not end the run."""
+    path = video("table.mp4", container_options={"movflags": "frag_keyframe+empty_moov+default_base_moof"})
+    content = bytearray(path.read_bytes())
+    second_table = content.index(b"trun", content.index(b"trun") + 4)
+    content[second_table + 8 : second_table + 12] = b"\x7f\xff\xff\xf0"
+    path.write_bytes(content)
+    frames, report = read(path)
+    assert 12 <= len(frames) < 60 and report.status == "partial"
+
+
 def test_cut_mp4_with_its_index_in_front(video, read):
     path = video("front.mp4", container_options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

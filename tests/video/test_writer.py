@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ResourceError, UsageError
-from pipeline.video import VideoReader, VideoWriter, probe, writer
+from pipeline.video import VideoWriter, probe, writer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -231,11 +231,3 @@ def test_unwritable_folder(tmp_path, picture, monkeypatch):
     monkeypatch.setattr(writer.os, "open", refuse)
     with pytest.raises(ResourceError, match="check disk and permissions"):
         write(tmp_path / "p.mp4", [picture(1, 64, 48)])
-
-
-def test_reader_and_writer_keep_memory_bounded(tmp_path, picture):
-    """A video ten times as long takes no more memory."""
-    path = write(tmp_path / "w.mp4", [picture(index % 256, 64, 48) for index in range(300)])
-    with VideoReader("cam", [path], queue_frames=4) as reader:
-        assert sum(1 for _ in reader) == 300
-        assert reader._channel.most_waiting <= 4
