@@ -48,18 +48,16 @@ class Branch(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Pooled whole map `(N, W)`; reduced vectors `(N, R)`: the whole map's, then the stripes' from the top."""
         features = self.rest(x)
-        pooled = [functional.adaptive_max_pool2d(features, 1)]
-        if self.stripes > 1:
-            stripes = functional.adaptive_max_pool2d(features, (self.stripes, 1))
-            pooled += [stripes[:, :, i : i + 1] for i in range(self.stripes)]
-        reduced = [layer(vector).flatten(1) for layer, vector in zip(self.reduce, pooled, strict=True)]
-        return pooled[0].flatten(1), reduced
+        stripes = functional.adaptive_max_pool2d(features, (self.stripes, 1)).flatten(2)
+        whole = stripes.amax(2)  # the stripes cover the map
+        pooled = [whole, *(stripes.unbind(2) if self.stripes > 1 else ())]
+        return whole, [layer(vector) for layer, vector in zip(self.reduce, pooled, strict=True)]
 
 
 def _reducer(width: int, reduced: int) -> nn.Sequential:
-    convolution = nn.Conv2d(width, reduced, 1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_in", nonlinearity="relu")
-    return nn.Sequential(convolution, nn.BatchNorm2d(reduced), nn.ReLU())
+    linear = nn.Linear(width, reduced, bias=False)  # a 1x1 convolution of a pooled map
+    nn.init.kaiming_normal_(linear.weight, mode="fan_in", nonlinearity="relu")
+    return nn.Sequential(linear, nn.BatchNorm1d(reduced), nn.ReLU())
 
 
 class Mgn(nn.Module):

@@ -1,0 +1,91 @@
+"""`run.py evaluate-reid`: the JSON of the contract, cameras, held-out people, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from commands.evaluate_reid import Described, single_shot
+from pipeline.weights import WeightCard
+from reid.export import save_mgn
+from reid.mgn import Mgn
+from run import main
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network: random convolutions keep colours apart, which is all these people differ in."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    card = WeightCard("random", "", "", "MGN", (16, 48), "none", ("noise",), {"trunk": "light", "reduced": 8})
+    save_mgn(Mgn("light", 8), path, card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, make_set: Callable[..., Path]) -> Path:
+    folder = make_set(tmp_path_factory.mktemp("data") / "people", identities=5)
+    make_set(folder, identities=1, cameras=1, first=9)  # seen by one camera: nothing to find
+    return folder
+
+
+def evaluate(weights: Path, *arguments: object) -> int:
+    logging.getLogger().handlers.clear()
+    common = ["--weights", weights, "--set", "runtime.threads=1", "--set", "runtime.device=cpu", "--json"]
+    return main(["evaluate-reid", *map(str, (*arguments, *common))])
+
+
+def test_scores_are_the_contract_s(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(weights, "--data", people, "--single-shot", 3) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert list(scores) == ["rank1", "rank5", "rank10", "map", "minp", "queries", "skipped", "single_shot_rank1"]
+    assert (scores["queries"], scores["skipped"]) == (20, 2)
+    assert 0.2 < scores["rank1"] <= scores["rank5"] <= scores["rank10"] <= 1.0
+    assert 0 < scores["minp"] <= scores["map"] <= 1
+
+
+def test_query_and_gallery_of_one_camera_each(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(weights, "--data", people, "--query-camera", 1, "--gallery-camera", 2) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["queries"], scores["skipped"]) == (10, 2)
+
+
+def test_held_out_people_only(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(weights, "--query", people, "--gallery", people, "--hold-out", 3) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["queries"] + scores["skipped"] in (10, 12)  # three people of four crops, or one of them with two
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give either --data"),
+        (("--data", "a", "--query", "b"), "give either --data"),
+        (("--data", "absent"), "no such folder or tar"),
+    ],
+)
+def test_faults_are_told_in_one_line(
+    weights: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(weights, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_camera_without_crops_is_named(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(weights, "--data", people, "--query-camera", 7) == 2
+    assert "--query-camera 7: no crop of that camera (there are 1, 2)" in capsys.readouterr().err
+
+
+def test_single_shot_draws_one_crop_a_person() -> None:
+    """One of each person's two gallery crops is somebody else's likeness: about half of the draws miss it."""
+    vector = np.array([[1, 0], [0, 1]], np.float32)
+    query = Described(vector, np.array([0, 1]), np.array([1, 1]))
+    gallery = Described(np.concatenate([vector, vector[::-1]]), np.array([0, 1, 0, 1]), np.array([2, 2, 2, 2]))
+    assert 0.2 < single_shot(query, gallery, 40) < 0.8
+    assert single_shot(query, gallery.take(np.array([0, 1])), 3) == 1.0
