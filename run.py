@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import errno
 import importlib
 import os
 import signal
@@ -134,6 +135,8 @@ def _outcome(error: BaseException) -> tuple[int, str]:
         return 128 + signal.SIGINT, "interrupted"
     if isinstance(error, MemoryError):
         return 5, "out of memory; fewer cameras at once or a smaller detector.image_size_px need less"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 5, f"{error.filename or 'output'}: no room left ({error.strerror}); free some space, then --resume"
     where = "a fault of the program, please report it; --debug shows where"
     return _INTERNAL_ERROR, f"unexpected {type(error).__name__}: {error}; {where}"
 

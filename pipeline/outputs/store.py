@@ -57,7 +57,8 @@ def save_camera(store: Path, checkpoint: CameraCheckpoint, fingerprint: Fingerpr
         "info": dict(checkpoint.info),
     }
     text = json.dumps(head, sort_keys=True, allow_nan=False)
-    data = save(arrays, {"head": text, "digest": _digest(arrays, text)})
+    # One key: safetensors writes several in an order that changes from run to run.
+    data = save(arrays, {"passerby": json.dumps({"digest": _digest(arrays, text), "head": text})})
     atomic_write(camera_file(store, checkpoint.camera_id, _SUFFIX), data, 0o600)
 
 
@@ -131,12 +132,12 @@ def _checkpoint(head: Mapping[str, Any], arrays: Arrays) -> CameraCheckpoint:
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     with safe_open(path, framework="np") as file:
-        metadata = file.metadata() or {}
+        outer = json.loads((file.metadata() or {})["passerby"])
         arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    head: dict[str, Any] = json.loads(metadata["head"])
+    head: dict[str, Any] = json.loads(outer["head"])
     if head["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema_version {head['schema_version']!r}, this program reads {SCHEMA_VERSION!r}")
-    if metadata["digest"] != _digest(arrays, metadata["head"]):
+    if outer["digest"] != _digest(arrays, outer["head"]):
         raise ValueError("its digest does not fit")
     return head, arrays
 

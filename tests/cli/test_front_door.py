@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -125,6 +126,7 @@ def test_no_arguments_shows_the_help_and_exits_2() -> None:
         (MemoryError(), 5),
         (KeyboardInterrupt(), 130),
         (front_door.Terminated(), 143),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), 5),
         (RuntimeError("x"), 1),
     ],
 )
