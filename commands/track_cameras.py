@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def make_scene(cameras: Sequence[Camera], config: Config) -> Scene:
 def make_jobs(cameras: Sequence[Camera], config: Config, args: argparse.Namespace) -> list[CameraJob]:
     """How to open and track each camera. `--start` and `--end` are times on the shared clock."""
     return [
-        CameraJob(camera, lambda camera=camera: open_reader(camera, config, args), lambda: build_tracker(config.tracker))  # type: ignore[misc]
+        CameraJob(camera, partial(open_reader, camera, config, args), partial(build_tracker, config.tracker))
         for camera in cameras
     ]
 
