@@ -58,9 +58,10 @@ class TrackerConfig(Section):
     high_confidence: Fraction = Field(default=0.5, description="Boxes from here on are matched first.")
     low_confidence: Fraction = Field(default=0.1, description="Boxes from here on may still continue a track.")
     new_confidence: Fraction = Field(default=0.6, description="A new track starts from here on.")
-    max_lost_s: Seconds = Field(default=2.0, description="How long an unseen person may be found again.")
+    max_lost_s: Seconds = Field(default=3.0, description="How long an unseen person may be found again.")
     min_observations: int = Field(default=3, ge=1, description="Tracklets of fewer boxes are dropped.")
     min_track_s: Seconds = Field(default=0.2, description="Tracklets observed over less time are dropped.")
+    smooth_s: Seconds = Field(default=0.1, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
 
 
 class CropConfig(Section):
@@ -107,6 +108,11 @@ class AssociationConfig(Section):
     )
     clock_slack_s: Seconds = Field(
         default=1.0, description="How long two cameras of one clock may both have a person, for clocks differ a little."
+    )
+    centre_min_people: int = Field(
+        default=10,
+        ge=2,
+        description="People from which each camera's mean is taken out of the embeddings; with fewer it is too rough.",
     )
     min_evidence: int = Field(
         default=20,

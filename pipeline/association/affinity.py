@@ -9,19 +9,19 @@ import numpy as np
 
 from pipeline.association.calibration import Calibration, Evidence, calibrate
 from pipeline.association.competition import weigh_rivals
-from pipeline.association.constraints import Constraints, build_constraints
+from pipeline.association.constraints import Constraints
 from pipeline.association.evidence import (
     distance_matrix,
     footage_crop_similarity,
     gather,
-    generic_prior,
     half_distances,
+    own_densities,
     restrict,
+    scale_to_footage,
 )
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
-from pipeline.config import AssociationConfig
-from pipeline.types import Embeddings, Float32, Float64, Int64, Scene, Tracklet
+from pipeline.types import Embeddings, Float32, Float64, Int64, Tracklet
 
 _BLOCK_ROWS = 1024
 
@@ -38,46 +38,49 @@ class Affinity:
     """`(N, N)` posterior against all rivals; 0 where the pair cannot be one person."""
     calibration: Calibration
     evidence: Evidence
-    prior: DistancePrior
+    centred: bool
     crop_similarity: float
     usual_reliability: float
     """Of a pair with the median number of crops."""
-    dropped_embeddings: int
+
+
+def usable_embeddings(ordered: Sequence[Tracklet], embeddings: Embeddings) -> Embeddings:
+    """Rows that can be compared and belong to one of the tracklets, ordered by key and time."""
+    keys = {t.key for t in ordered}
+    rows = [r for r in usable_rows(embeddings).tolist() if embeddings.keys[r] in keys]
+    return Embeddings(
+        tuple(embeddings.keys[r] for r in rows),
+        embeddings.frame_index[rows],
+        embeddings.vector[rows],
+        embeddings.quality[rows],
+    )
 
 
 def build_affinity(
     ordered: Sequence[Tracklet],
     embeddings: Embeddings,
-    scene: Scene,
-    config: AssociationConfig,
+    every_constraint: Constraints,
     own_prior: DistancePrior | None,
+    *,
+    centred: bool,
 ) -> Affinity:
-    """Judge every pair of `ordered` tracklets (sorted by key) that have an embedding."""
+    """Judge every pair of `ordered` tracklets (sorted by key) that have one of the usable `embeddings`.
+
+    `every_constraint`: among all of `ordered`. `centred`: whether the embeddings were (centring.py).
+    """
     row_of = {t.key: row for row, t in enumerate(ordered)}
-    kept = [r for r in usable_rows(embeddings).tolist() if embeddings.keys[r] in row_of]
-    usable = Embeddings(
-        tuple(embeddings.keys[r] for r in kept),
-        embeddings.frame_index[kept],
-        embeddings.vector[kept],
-        embeddings.quality[kept],
-    )
-    vectors, statistics = aggregate(usable), crop_statistics(usable)
+    vectors, statistics = aggregate(embeddings), crop_statistics(embeddings)
     rows = np.array([row_of[key] for key in vectors.keys], dtype=np.int64)
-    every = build_constraints(
-        ordered,
-        scene,
-        duplicate_overlap=config.duplicate_overlap,
-        well_apart_overlap=config.well_apart_overlap,
-        slack_s=config.clock_slack_s,
-    )
-    constraints = restrict(every, rows)
+    constraints = restrict(every_constraint, rows)
     names = {name: n for n, name in enumerate(sorted({t.camera_id for t in ordered}))}
     camera = np.array([names[key[0]] for key in vectors.keys], dtype=np.int64)
-    crop_similarity = footage_crop_similarity(statistics, own_prior)
+    prior = own_densities(own_prior, centred=centred)
+    crop_similarity = footage_crop_similarity(statistics, prior.crop_similarity)
     trust = reliability(vectors.crops, crop_similarity)
     distance = distance_matrix(vectors.vector)
     evidence = gather(distance, trust, camera, constraints, half_distances(statistics, crop_similarity))
-    prior = own_prior if own_prior is not None else generic_prior(evidence, crop_similarity)
+    if own_prior is None and not centred:
+        prior = scale_to_footage(prior, evidence)
     calibration = calibrate(evidence, prior)
     appearance, pairwise = _pairwise_log_odds(distance, trust, camera, calibration)
     log_odds = weigh_rivals(
@@ -95,10 +98,9 @@ def build_affinity(
         log_odds=log_odds,
         calibration=calibration,
         evidence=evidence,
-        prior=prior,
+        centred=centred,
         crop_similarity=crop_similarity,
         usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
-        dropped_embeddings=len(embeddings) - len(usable),
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.association.affinity import build_affinity
+from pipeline.association.affinity import Affinity, build_affinity, usable_embeddings
+from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
-from pipeline.association.constraints import times_comparable
+from pipeline.association.constraints import build_constraints, times_comparable
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import average_linkage
@@ -39,15 +40,39 @@ class AverageLinkageAssociator:
         twice = [key for key, n in Counter(t.key for t in ordered).items() if n > 1]
         if twice:
             raise ValueError(f"{len(twice)} tracklet keys occur more than once, first {twice[0]}; ids must be unique")
-        affinity = build_affinity(ordered, embeddings, scene, self._config, self._prior)
-        probability = self._config.min_link_probability
-        floor = float(np.log(probability) - np.log1p(-probability))
-        score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
-        labels, merges = average_linkage(score, floor)
-        solution = Solution(labels, merges, judge(affinity.log_odds, labels, merges))
         comparable = times_comparable(scene)
+        usable = usable_embeddings(ordered, embeddings)
+        constraints = build_constraints(
+            ordered,
+            scene,
+            duplicate_overlap=self._config.duplicate_overlap,
+            well_apart_overlap=self._config.well_apart_overlap,
+            slack_s=self._config.clock_slack_s,
+        )
+        affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False)
+        solution = self._group(affinity)
+        people = len(np.unique(solution.labels))
+        if affinity.calibration.separable and people >= self._config.centre_min_people:
+            # Who is who need only be roughly known for the cameras' means: one vote a person instead of one a tracklet.
+            keys = [ordered[row].key for row in affinity.rows.tolist()]
+            person = dict(zip(keys, solution.labels.tolist(), strict=True))
+            affinity = build_affinity(ordered, centre(usable, person), constraints, self._prior, centred=True)
+            solution = self._group(affinity)
         trajectories = build_trajectories(ordered, affinity, solution, comparable)
         report = build_report(
-            ordered, affinity, solution, self._config, people=len(trajectories), comparable=comparable
+            ordered=ordered,
+            affinity=affinity,
+            solution=solution,
+            config=self._config,
+            prior=self._prior,
+            people=len(trajectories),
+            comparable=comparable,
+            dropped_embeddings=len(embeddings) - len(usable),
         )
         return AssociationResult(trajectories, report)
+
+    def _group(self, affinity: Affinity) -> Solution:
+        probability = self._config.min_link_probability
+        score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
+        labels, merges = average_linkage(score, float(np.log(probability) - np.log1p(-probability)))
+        return Solution(labels, merges, judge(affinity.log_odds, labels, merges))

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
+from pipeline.association.prior import SCALE_OF_STD, Densities, Density
 from pipeline.types import Float64
 
 Relation = Literal["within", "cross"]
@@ -26,7 +26,7 @@ _ITERATIONS = 40
 _SCALE_STRENGTH = 20.0
 """Tracklets that weigh as much as a prior's scale: scales differ by some 10 % between sets (cuhk01, pku-reid, 3dpes),
 locations by a whole scale."""
-_UNLABELLED_SAME_STRENGTH = 20.0
+_UNLABELLED_SAME_STRENGTH = 100.0
 """Pairs taken for one person that weigh as much as the expected `same`. More than for labelled evidence: in a crowd the
 nearest pairs are look-alikes too, and lead the fit away from the truth. Tuned on cuhk01, pku-reid and 3dpes."""
 _SHARE_STRENGTH = 2.0
@@ -121,7 +121,7 @@ def likelihood_ratio(same: Density, different: Density, distance: Float64, relia
     return result
 
 
-def calibrate(evidence: Evidence, prior: DistancePrior) -> Calibration:
+def calibrate(evidence: Evidence, prior: Densities) -> Calibration:
     """Weigh the footage's evidence against the embedder's prior; with no evidence at all the prior is the answer."""
     same_within = _update(prior.same_within, evidence.positives, prior.same_strength)
     different_within = _update(prior.different_within, evidence.negatives, prior.different_strength)

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.types import Bool, Float32, Int64
 
-_ALONE_FLOOR = 0.1
+_ALONE_FLOOR = 0.3
 """Least probability that a tracklet has no counterpart: people do pass by. Tuned on cuhk01, pku-reid and 3dpes."""
 
 

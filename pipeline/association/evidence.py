@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.association.calibration import Evidence, Pairs
 from pipeline.association.constraints import Constraints
-from pipeline.association.prior import Density, DistancePrior
+from pipeline.association.prior import Densities, Density, DistancePrior
 from pipeline.association.similarity import CropStatistics, distance_blocks, reliability
 from pipeline.types import Bool, Float32, Float64, Int64
 
@@ -16,23 +16,48 @@ _DISTANCE_BINS = 1000
 _RELIABILITY_BINS = 25
 _SIMILARITY_STRENGTH = 4.0
 """Tracklets that weigh as much as the prior's crop similarity."""
+_MIN_NEGATIVES = 10
+_NO_DISTANCE = 1e-3
+"""Typical distance below which all vectors are one (a black video) and give no unit."""
 _MEET_AGAIN = 0.5
 """Guess before looking: half the tracklets of the camera with fewer are seen in the other one, too."""
 _COME_BACK = 0.2
 """Guess before looking: every fifth tracklet is somebody who was in this camera before."""
 
-# Generic prior, in units of the distance of different people: rounded means of the fits of three embedders on
-# cuhk01, pku-reid and 3dpes (docs/association.md, "An embedder without a prior").
-_GENERIC_SAME_WITHIN = Density(0.03, 0.07)
-_GENERIC_SAME_CROSS = Density(0.38, 0.095)
-_GENERIC_DIFFERENT_WITHIN = Density(0.9, 0.09)
-_GENERIC_DIFFERENT_CROSS = Density(1.0, 0.085)
-_GENERIC_CROP_SIMILARITY = 0.75
+# Generic densities, rounded means of 0277 and OSNet x0.25 on cuhk01, pku-reid and 3dpes (docs/association.md, "An
+# embedder without a prior"): plain in units of the distance of different people, centred as they are.
+_GENERIC_PLAIN = Densities(
+    same_within=Density(0.03, 0.08),
+    same_cross=Density(0.38, 0.095),
+    different_within=Density(0.9, 0.09),
+    different_cross=Density(1.0, 0.085),
+    crop_similarity=0.75,
+    same_strength=4.0,
+    different_strength=2.0,
+)
+_GENERIC_CENTRED = Densities(
+    same_within=Density(0.035, 0.065),
+    same_cross=Density(0.32, 0.068),
+    different_within=Density(1.0, 0.072),
+    different_cross=Density(1.0, 0.062),
+    crop_similarity=0.65,
+    same_strength=10.0,
+    different_strength=16.0,
+)
 
 
-def footage_crop_similarity(statistics: CropStatistics, prior: DistancePrior | None) -> float:
-    """Mean cosine of two crops of one tracklet, the prior's where tracklets have one crop."""
-    expected = prior.crop_similarity if prior is not None else _GENERIC_CROP_SIMILARITY
+GENERIC_SOURCE = "rounded means of two embedders on cuhk01, pku-reid and 3dpes"
+
+
+def own_densities(prior: DistancePrior | None, *, centred: bool) -> Densities:
+    """The embedder's densities, or the generic ones (plain ones have yet to be scaled to the footage)."""
+    if prior is not None:
+        return prior.centred if centred else prior.plain
+    return _GENERIC_CENTRED if centred else _GENERIC_PLAIN
+
+
+def footage_crop_similarity(statistics: CropStatistics, expected: float) -> float:
+    """Mean cosine of two crops of one tracklet; the `expected` one where tracklets have one crop."""
     if statistics.tracklets == 0:
         return expected
     seen = statistics.tracklets
@@ -103,39 +128,34 @@ def _histogram(distance: Float32, trust: Float64, camera: Int64, allowed: Bool, 
     )
 
 
-def generic_prior(evidence: Evidence, similarity: float) -> DistancePrior:
-    """A prior for an embedder of which nothing is known: the footage's own distances give the unit.
+def scale_to_footage(generic: Densities, evidence: Evidence) -> Densities:
+    """Densities of an embedder of which nothing is known: the footage's own distances give the unit.
 
     The unit is the distance of different people: that of the certain negatives, or else the 60 % quantile of all pairs,
     most of which are different people in any footage worth linking.
     """
-    unit = _typical(evidence.negatives) if evidence.negatives.total >= 10 else 0.0
+    unit = _typical(evidence.negatives) if evidence.negatives.total >= _MIN_NEGATIVES else 0.0
     if unit <= 0.0:
         both = (evidence.unlabelled_within, evidence.unlabelled_cross)
-        unit = _typical(
-            Pairs(
-                np.concatenate([p.distance for p in both]),
-                np.concatenate([p.reliability for p in both]),
-                np.concatenate([p.count for p in both]),
-                0,
-            ),
-            quantile=0.6,
+        every = Pairs(
+            np.concatenate([p.distance for p in both]),
+            np.concatenate([p.reliability for p in both]),
+            np.concatenate([p.count for p in both]),
+            0,
         )
-    unit = max(unit, 1e-3)
+        unit = _typical(every, quantile=0.6)
+    if unit < _NO_DISTANCE:
+        return generic
 
     def scaled(density: Density) -> Density:
         return Density(density.location * unit, density.scale * unit)
 
-    return DistancePrior(
-        "generic",
-        "rounded means of three embedders on cuhk01, pku-reid and 3dpes, in units of the footage's own distances",
-        scaled(_GENERIC_SAME_WITHIN),
-        scaled(_GENERIC_SAME_CROSS),
-        scaled(_GENERIC_DIFFERENT_WITHIN),
-        scaled(_GENERIC_DIFFERENT_CROSS),
-        similarity,
-        same_strength=4.0,
-        different_strength=2.0,
+    return replace(
+        generic,
+        same_within=scaled(generic.same_within),
+        same_cross=scaled(generic.same_cross),
+        different_within=scaled(generic.different_within),
+        different_cross=scaled(generic.different_cross),
     )
 
 

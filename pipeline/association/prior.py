@@ -12,12 +12,14 @@ sets and two embedders the 1e-4 quantile of different people lies 4.7 to 5.4 sta
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from pipeline.association.centring import centre
 from pipeline.association.similarity import aggregate, cosine_distances, crop_statistics, reliability
 from pipeline.errors import UsageError
 from pipeline.types import Bool, Embeddings, Float32, Float64, Int64
@@ -25,6 +27,8 @@ from pipeline.types import Bool, Embeddings, Float32, Float64, Int64
 SCALE_OF_STD = float(np.sqrt(3.0) / np.pi)
 """Scale of a logistic distribution of standard deviation 1."""
 
+_MIN_PEOPLE = 10
+"""People in a camera from which its mean is one; as `association.centre_min_people`."""
 _MIN_PAIRS = 20
 """A set speaks for a density only with as many pairs; below it the figure is noise."""
 
@@ -44,22 +48,38 @@ class Density:
 
 
 @dataclass(frozen=True, slots=True)
-class DistancePrior:
-    """The four densities of an embedder, and how alike the crops of one tracklet are (mean cosine).
+class Densities:
+    """Four kinds of pairs, and how alike the crops of one tracklet are (mean cosine).
 
     `within`: one camera; `cross`: two cameras. `same_within` compares the early with the late half of one tracklet.
     `*_strength`: how many tracklets of footage weigh as much as the prior, from how far its sets differ.
     """
 
-    embedder: str
-    source: str
     same_within: Density
     same_cross: Density
     different_within: Density
     different_cross: Density
     crop_similarity: float
-    same_strength: float = 10.0
-    different_strength: float = 4.0
+    same_strength: float
+    different_strength: float
+
+    def __post_init__(self) -> None:
+        four = (self.same_within, self.same_cross, self.different_within, self.different_cross)
+        positive = (self.crop_similarity, self.same_strength, self.different_strength, *(d.scale for d in four))
+        if not all(np.isfinite(d.location) for d in four) or not all(np.isfinite(n) and n > 0 for n in positive):
+            raise ValueError("locations must be finite; scales, strengths and crop_similarity positive")
+        if self.same_cross.location >= self.different_cross.location:
+            raise ValueError("same_cross must lie below different_cross")
+
+
+@dataclass(frozen=True, slots=True)
+class DistancePrior:
+    """An embedder's densities: `plain` as it gives its vectors, `centred` with each camera's mean taken out."""
+
+    embedder: str
+    source: str
+    plain: Densities
+    centred: Densities
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, for a weight card."""
@@ -68,30 +88,18 @@ class DistancePrior:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> DistancePrior:
         """Inverse of `to_dict`. Raises UsageError when a field is missing, unknown or not a sensible number."""
-        values = dict(raw)
         try:
-            for name in ("same_within", "same_cross", "different_within", "different_cross"):
-                values[name] = Density(**{k: float(v) for k, v in values[name].items()})
-            prior = cls(**values)
+            return cls(**{**raw, "plain": _densities_from(raw["plain"]), "centred": _densities_from(raw["centred"])})
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise UsageError(
-                f"distance_prior: not a distance prior ({error}); fit it again on labelled crops"
-            ) from None
-        numbers = [
-            prior.crop_similarity,
-            prior.same_strength,
-            prior.different_strength,
-            *(d.scale for d in (prior.same_within, prior.same_cross, prior.different_within, prior.different_cross)),
-        ]
-        if (
-            not all(np.isfinite(n) and n > 0 for n in numbers)
-            or prior.same_cross.location >= prior.different_cross.location
-        ):
-            raise UsageError(
-                f"distance_prior of {prior.embedder}: scales, strengths and crop_similarity must be positive and "
-                "same_cross below different_cross; fit it again on labelled crops"
-            )
-        return prior
+            raise UsageError(f"distance_prior: not one ({error}); fit it again on labelled crops") from None
+
+
+def _densities_from(raw: Mapping[str, Any]) -> Densities:
+    values: dict[str, Any] = {
+        name: Density(**{k: float(v) for k, v in value.items()}) if isinstance(value, Mapping) else float(value)
+        for name, value in raw.items()
+    }
+    return Densities(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ def _fit(distance: Float64, weight: Float64) -> tuple[float, float] | None:
     return location, float(np.sqrt(np.mean(np.square(weight * (noiseless - location))))) * SCALE_OF_STD
 
 
-def _densities(crops: Embeddings, crop_similarity: float) -> dict[str, tuple[float, float]]:
+def _fit_set(crops: Embeddings, crop_similarity: float) -> dict[str, tuple[float, float]]:
     """The densities one set has enough pairs for."""
     vectors, statistics = aggregate(crops), crop_statistics(crops)
     trust = reliability(vectors.crops, crop_similarity)
@@ -149,24 +157,19 @@ def _densities(crops: Embeddings, crop_similarity: float) -> dict[str, tuple[flo
     return {name: fit for name, fit in fits.items() if fit is not None}
 
 
-def fit_prior(embedder: str, source: str, sets: Mapping[str, LabelledCrops], *, max_crops: int = 5) -> DistancePrior:
-    """The prior of `embedder` from `sets` of people it was not trained on; each set counts alike, whatever its size.
-
-    `source` says which sets. `max_crops` a tracklet as in the run (`crops.per_tracklet`). Person and camera numbers
-    need be unique within a set only. Raises UsageError when no set has the pairs a density needs.
-    """
-    crops = {name: labelled.as_embeddings(max_crops) for name, labelled in sorted(sets.items())}
-    statistics = {name: crop_statistics(rows) for name, rows in crops.items()}
+def _pool(embedder: str, sets: Mapping[str, Embeddings]) -> Densities:
+    """One fit of all sets, each counting alike."""
+    statistics = {name: crop_statistics(rows) for name, rows in sets.items()}
     known = [s.crop_similarity for s in statistics.values() if s.tracklets >= _MIN_PAIRS]
     if not known:
         raise UsageError(f"distance prior of {embedder}: no set has {_MIN_PAIRS} tracklets of two crops; add one")
     typical = float(np.mean(known))
     fits: dict[str, list[tuple[float, float]]] = {}
-    for name, rows in crops.items():
+    for name, rows in sets.items():
         own = statistics[name]
         similarity = own.crop_similarity if own.tracklets >= _MIN_PAIRS else typical
-        for density, fit in _densities(rows, similarity).items():
-            fits.setdefault(density, []).append(fit)
+        for kind, fit in _fit_set(rows, similarity).items():
+            fits.setdefault(kind, []).append(fit)
     missing = {"same_within", "same_cross", "different_within", "different_cross"} - set(fits)
     if missing:
         raise UsageError(
@@ -174,23 +177,35 @@ def fit_prior(embedder: str, source: str, sets: Mapping[str, LabelledCrops], *, 
             f"{', '.join(sorted(missing))}; add a set with several crops a person in each of two cameras"
         )
     pooled = {
-        name: Density(
+        kind: Density(
             float(np.mean([location for location, _ in found])),
             float(np.sqrt(np.mean([scale**2 for _, scale in found]))),
         )
-        for name, found in fits.items()
+        for kind, found in fits.items()
     }
-    return DistancePrior(
-        embedder,
-        source,
-        pooled["same_within"],
-        pooled["same_cross"],
-        pooled["different_within"],
-        pooled["different_cross"],
-        typical,
+    return Densities(
+        **pooled,
+        crop_similarity=typical,
         same_strength=_strength(fits["same_cross"], default=10.0),
         different_strength=_strength(fits["different_cross"], default=4.0),
     )
+
+
+def _centred(crops: Embeddings) -> Embeddings:
+    """Centred rows of the cameras with people enough for a mean."""
+    people = Counter(camera for camera, _ in set(crops.keys))
+    return centre(crops, {key: key[1] for key in crops.keys if people[key[0]] >= _MIN_PEOPLE})
+
+
+def fit_prior(embedder: str, source: str, sets: Mapping[str, LabelledCrops], *, max_crops: int = 5) -> DistancePrior:
+    """The prior of `embedder` from `sets` of people it was not trained on; each set counts alike, whatever its size.
+
+    `source` says which sets. `max_crops` a tracklet as in the run (`crops.per_tracklet`). Person and camera numbers
+    need be unique within a set only. Raises UsageError when no set has the pairs a density needs.
+    """
+    crops = {name: labelled.as_embeddings(max_crops) for name, labelled in sorted(sets.items())}
+    centred = {name: _centred(rows) for name, rows in crops.items()}
+    return DistancePrior(embedder, source, _pool(embedder, crops), _pool(embedder, centred))
 
 
 def _strength(fits: list[tuple[float, float]], default: float) -> float:

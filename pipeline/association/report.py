@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.association.affinity import Affinity
 from pipeline.association.calibration import Evidence
-from pipeline.association.prior import SCALE_OF_STD, Density
+from pipeline.association.evidence import GENERIC_SOURCE
+from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Tracklet, TrackletKey, Trajectory
@@ -49,6 +50,8 @@ class AssociationReport:
     fallback_reasons: tuple[str, ...]
     prior: str
     prior_source: str
+    centred: bool
+    """Distances are between embeddings with their camera's mean taken out."""
     same: DensityReport
     different_within: DensityReport
     different_cross: DensityReport
@@ -79,18 +82,20 @@ class AssociationResult:
 
 
 def build_report(
+    *,
     ordered: Sequence[Tracklet],
     affinity: Affinity,
     solution: Solution,
     config: AssociationConfig,
-    *,
+    prior: DistancePrior | None,
     people: int,
     comparable: bool,
+    dropped_embeddings: int,
 ) -> AssociationReport:
     """The report of a solved scene; `ordered`: all tracklets sorted by key."""
     evidence, calibration, sure = affinity.evidence, affinity.calibration, solution.doubt.merge
     embedded = set(affinity.rows.tolist())
-    reasons = _fallback_reasons(evidence, config.min_evidence, affinity.prior.embedder)
+    reasons = _fallback_reasons(evidence, config.min_evidence, prior)
     warnings: tuple[str, ...] = ()
     if not calibration.separable and len(embedded) > 1:
         warnings = (
@@ -113,8 +118,9 @@ def build_report(
         unlabelled_pairs=int(evidence.unlabelled_within.total + evidence.unlabelled_cross.total),
         fallback=bool(reasons),
         fallback_reasons=reasons,
-        prior=affinity.prior.embedder,
-        prior_source=affinity.prior.source,
+        prior=prior.embedder if prior is not None else "generic",
+        prior_source=prior.source if prior is not None else GENERIC_SOURCE,
+        centred=affinity.centred,
         same=_density(calibration.same),
         different_within=_density(calibration.different_within),
         different_cross=_density(calibration.different_cross),
@@ -124,7 +130,7 @@ def build_report(
         cannot_link_pairs=int(np.count_nonzero(affinity.constraints.cannot)) // 2,
         times_compared_across_cameras=comparable,
         without_embedding=tuple(t.key for row, t in enumerate(ordered) if row not in embedded),
-        dropped_embeddings=affinity.dropped_embeddings,
+        dropped_embeddings=dropped_embeddings,
         warnings=warnings,
     )
 
@@ -133,16 +139,17 @@ def _density(density: Density) -> DensityReport:
     return DensityReport(density.location, density.scale / SCALE_OF_STD)
 
 
-def _fallback_reasons(evidence: Evidence, wanted: int, prior: str) -> tuple[str, ...]:
+def _fallback_reasons(evidence: Evidence, wanted: int, prior: DistancePrior | None) -> tuple[str, ...]:
+    name = prior.embedder if prior is not None else "generic"
     reasons = []
     if evidence.negatives.total < wanted:
         reasons.append(
             f"{int(evidence.negatives.total)} of {wanted} certain negatives (tracklets alive together in one camera): "
-            f"the prior ({prior}) says how far apart different people look"
+            f"the prior ({name}) says how far apart different people look"
         )
     if evidence.positives.total < wanted:
         reasons.append(
             f"{int(evidence.positives.total)} of {wanted} certain positives (tracklets with two crops or more): "
-            f"the prior ({prior}) says how far apart one person looks"
+            f"the prior ({name}) says how far apart one person looks"
         )
     return tuple(reasons)

@@ -61,7 +61,8 @@ def usable_rows(embeddings: Embeddings) -> Int64:
     return np.array(rows, dtype=np.int64)
 
 
-def _unit(vector: Float64) -> Float64:
+def unit(vector: Float64) -> Float64:
+    """Rows `(..., D)` made length 1; zero rows stay zero."""
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     result: Float64 = np.divide(vector, length, out=np.zeros_like(vector), where=length > 0)
     return result
@@ -79,12 +80,12 @@ def _groups(embeddings: Embeddings) -> Iterator[tuple[TrackletKey, Float64, Floa
         taken = rows[start:stop]
         # A crop of quality 0 is still a crop: it counts a little, so that a tracklet of poor crops has a vector.
         weight = np.clip(embeddings.quality[taken].astype(np.float64), 1e-3, 1.0)
-        yield key, _unit(embeddings.vector[taken].astype(np.float64)), weight
+        yield key, unit(embeddings.vector[taken].astype(np.float64)), weight
         start = stop
 
 
 def _weighted_mean(rows: Float64, weight: Float64) -> Float64:
-    return _unit((weight[:, None] * rows).sum(axis=0))
+    return unit((weight[:, None] * rows).sum(axis=0))
 
 
 def _effective(weight: Float64) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.association.prior import Density, DistancePrior
+from pipeline.association.prior import Densities, Density, DistancePrior
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
 
 DIMENSION = 64
@@ -34,6 +34,7 @@ def tracklet() -> Callable[..., Tracklet]:
         camera: str = "A",
         track: int = 1,
         start: int = 0,
+        *,
         length: int = 20,
         lane: int = 0,
         box: Sequence[float] | None = None,
@@ -62,29 +63,39 @@ def scene() -> Callable[..., Scene]:
 
 
 @pytest.fixture
-def prior() -> DistancePrior:
-    """Of the embedder that `world` plays."""
-    return DistancePrior(
-        "made up",
-        "tests",
-        Density(0.02, 0.02),
-        Density(0.25, 0.05),
-        Density(0.95, 0.06),
-        Density(1.0, 0.06),
-        0.8,
+def densities() -> Densities:
+    return Densities(
+        same_within=Density(0.02, 0.02),
+        same_cross=Density(0.25, 0.05),
+        different_within=Density(0.95, 0.06),
+        different_cross=Density(1.0, 0.06),
+        crop_similarity=0.8,
+        same_strength=10.0,
+        different_strength=4.0,
     )
 
 
 @pytest.fixture
-def world(tracklet: Callable[..., Tracklet]) -> Callable[..., tuple[list[Tracklet], Embeddings]]:
-    """Tracklets and embeddings of visits: a person's vector + a view's turn + a crop's noise."""
+def prior(densities: Densities) -> DistancePrior:
+    """Of the embedder that `world` plays."""
+    return DistancePrior("made up", "tests", plain=densities, centred=densities)
 
-    def make(visits: Sequence[Seen], seed: int = 0, view: float = 0.5, noise: float = 0.5):  # type: ignore[no-untyped-def]
+
+@pytest.fixture
+def world(tracklet: Callable[..., Tracklet]) -> Callable[..., tuple[list[Tracklet], Embeddings]]:
+    """Tracklets and embeddings of visits: a person's vector + a view's turn + a crop's noise.
+
+    With `alike`, people come in groups that wear the same: the look-alikes that real false links come from.
+    """
+
+    def make(visits: Sequence[Seen], seed: int = 0, *, view: float = 0.5, noise: float = 0.5, alike: float = 0.0):  # type: ignore[no-untyped-def]
         rng = np.random.default_rng(seed)
-        people = {p: _direction(rng) for p in sorted({v.person for v in visits})}
+        names = sorted({v.person for v in visits})
+        clothes = [alike * _direction(rng) for _ in range(1 + len(names) // 4)]
+        people = {p: _direction(rng) + clothes[int(rng.integers(len(clothes)))] for p in names}
         tracklets, keys, frames, vectors = [], [], [], []
         for v in visits:
-            tracklets.append(tracklet(v.camera, v.track, v.start, v.length, v.lane))
+            tracklets.append(tracklet(v.camera, v.track, v.start, length=v.length, lane=v.lane))
             centre = people[v.person] + view * _direction(rng)
             for n in range(v.crops):
                 keys.append((v.camera, v.track))

@@ -62,7 +62,7 @@ def test_nobody_is_in_two_places_at_once(tracklet, scene, barred, clock):
 def test_all_pairs_equal_a_slow_oracle(tracklet, scene, barred):
     rng = np.random.default_rng(0)
     many = [
-        tracklet("AB"[n % 2], n, int(rng.integers(0, 60)), int(rng.integers(1, 30)), int(rng.integers(0, 4)))
+        tracklet("AB"[n % 2], n, int(rng.integers(60)), length=int(rng.integers(1, 30)), lane=int(rng.integers(4)))
         for n in range(40)
     ]
     cannot, _ = barred(many, scene("A", "B"))
