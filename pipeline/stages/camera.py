@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config import TrackerConfig
-from pipeline.types import Detections, Float32, TrackedBoxes, Tracklet
+from pipeline.types import Detections, Float32, Float64, TrackedBoxes, Tracklet
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class TrackletBuilder:
 
     A track is kept if it was observed at least `min_observations` times over at least `min_track_s` seconds, else it
     is tentative and dropped. A video shorter than that lowers both to its own length: the people of a one-frame
-    video are kept. Boxes are the tracker's (filtered, they measure better than the detector's: docs/tracking.md);
-    between two observations they are interpolated linearly in time; what was predicted after the last one is cut.
+    video are kept. Boxes are the tracker's (filtered, they measure better than the detector's: docs/tracking.md),
+    smoothed over `smooth_s`; between two observations they are interpolated linearly in time; what was predicted
+    after the last one is cut.
     """
 
     def __init__(self, camera_id: str, config: TrackerConfig) -> None:
@@ -89,8 +90,9 @@ class TrackletBuilder:
             return None
         part = slice(int(seen[0]), int(seen[-1]) + 1)
         time_s = time_s[part]
-        boxes = np.array(track.xyxy)
-        edges = [np.interp(time_s, np.array(track.time_s)[seen], boxes[seen, k]) for k in range(4)]
+        seen_s = np.array(track.time_s)[seen]
+        boxes = smooth(seen_s, np.array(track.xyxy, np.float64)[seen], self._config.smooth_s)
+        edges = [np.interp(time_s, seen_s, boxes[:, k]) for k in range(4)]
         return Tracklet(
             key=(self._camera_id, track_id),
             frame_index=np.array(track.frame_index[part]),
@@ -99,3 +101,33 @@ class TrackletBuilder:
             confidence=np.array(track.confidence[part]),
             observed=np.array(track.observed[part]),
         )
+
+
+def smooth(time_s: Float64, boxes: Float64, width_s: float) -> Float64:
+    """Boxes `(T, 4)` at `time_s (T,)` as a local straight line through each, Gaussian weights of std `width_s`.
+
+    A straight line, not a mean: someone who walks steadily is not moved, at the ends of the track neither
+    (Fan and Gijbels, Local Polynomial Modelling, 1996).
+    """
+    count = len(time_s)
+    if width_s <= 0 or count < 3:
+        return boxes
+    s0, s1, s2 = np.ones(count), np.zeros(count), np.zeros(count)
+    m0, m1 = boxes.copy(), np.zeros_like(boxes)
+    for offset in range(1, count):
+        away = time_s[offset:] - time_s[:-offset]
+        if away.min() > 3 * width_s:
+            break
+        weight = np.exp(-0.5 * np.square(away / width_s))
+        for here, there, step in (
+            (slice(None, -offset), slice(offset, None), away),
+            (slice(offset, None), slice(None, -offset), -away),
+        ):
+            s0[here] += weight
+            s1[here] += weight * step
+            s2[here] += weight * step**2
+            m0[here] += weight[:, None] * boxes[there]
+            m1[here] += (weight * step)[:, None] * boxes[there]
+    spread = s0 * s2 - s1**2
+    line = (s2[:, None] * m0 - s1[:, None] * m1) / np.where(spread > 1e-12, spread, 1.0)[:, None]
+    return np.where((spread > 1e-12)[:, None], line, m0 / s0[:, None])
