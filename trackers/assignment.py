@@ -30,10 +30,13 @@ def assign(cost: Cost, limit: float) -> tuple[Int64, Int64]:
     allowed = cost <= limit
     if not allowed.any():
         return none, none
+    rows, columns = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
+    if len(rows) < len(cost) or len(columns) < cost.shape[1]:  # the solver is cubic: leave out who has no partner
+        cost, allowed = cost[np.ix_(rows, columns)], allowed[np.ix_(rows, columns)]
     # Forbidden pairs get one finite cost beyond the limit; lap's sums stay exact then.
     shut = np.where(allowed, cost, limit + 1.0 + abs(limit))
     _, column_of, _ = lap.lapjv(np.ascontiguousarray(shut, np.float64), extend_cost=True, cost_limit=limit)
-    rows = np.flatnonzero(column_of >= 0)
-    columns = np.asarray(column_of, np.int64)[rows]
-    kept = allowed[rows, columns]
-    return rows[kept].astype(np.int64), columns[kept]
+    matched = np.flatnonzero(column_of >= 0)
+    partner = np.asarray(column_of, np.int64)[matched]
+    kept = allowed[matched, partner]
+    return rows[matched[kept]].astype(np.int64), columns[partner[kept]].astype(np.int64)

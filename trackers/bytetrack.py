@@ -61,6 +61,18 @@ MOTION = Motion()
 GATE = Gate()
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the filter expects of each track in this frame: `mean`, `variance (N, 4)` as measured, `scale (N,)` px,
+    `spread (N,)` log of the place's std against the measurement's own, `enlarged (N, 4)` boxes."""
+
+    mean: Float64
+    variance: Float64
+    scale: Float64
+    spread: Float64
+    enlarged: Float64
+
+
 class ByteTrack:
     """The default tracker. A track is listed from its first box on and as long as it may be found again."""
 
@@ -78,24 +90,25 @@ class ByteTrack:
         self._slow_unseen(step)
         rows, boxes, confidence = usable(detections)
         measured = tracks.encode(boxes)
-        high = np.flatnonzero(confidence >= config.high_confidence)
-        low = np.flatnonzero((confidence >= config.low_confidence) & (confidence < config.high_confidence))
         taken = np.full(len(tracks), -1, np.int64)  # index into `rows` of each track's box
-        if len(tracks) and len(high):
-            cost = self._cost(boxes[high], measured[high], confidence[high])
+        if len(tracks):
+            expected = self._expect()
+            high = np.flatnonzero(confidence >= config.high_confidence)
+            cost = self._cost(expected, boxes[high], measured[high], confidence[high])
             matched, chosen = assign(cost, gate.limit)
             taken[matched] = high[chosen]
-        if len(low):
+            low = np.flatnonzero((confidence >= config.low_confidence) & (confidence < config.high_confidence))
             recent = (tracks.missed <= 1) | (time_s - tracks.last_s <= gate.low_lost_s)
-            open_rows = np.flatnonzero((taken < 0) & recent)
-            if len(open_rows):
-                cost = self._cost(boxes[low], measured[low], confidence[low])[open_rows]
+            free = np.flatnonzero((taken < 0) & recent)
+            if len(low) and len(free):
+                cost = self._cost(expected, boxes[low], measured[low], confidence[low])[free]
                 matched, chosen = assign(cost, gate.low_limit)
-                taken[open_rows[matched]] = low[chosen]
-        found = taken >= 0
-        step.row[found] = rows[taken[found]]
-        tracks.observe(step, measured[taken[found]], self._noise(found, measured[taken[found]]))
-        fresh = self._fresh(boxes, confidence, taken[found])
+                taken[free[matched]] = low[chosen]
+            found = taken >= 0
+            step.row[found] = rows[taken[found]]
+            tracks.observe(step, measured[taken[found]], self._noise(expected, found, measured[taken[found]]))
+        used = taken[taken >= 0]
+        fresh = self._fresh(boxes, confidence, used)
         tracks.keep(time_s - tracks.last_s <= self._patience(), step)
         tracks.start(boxes[fresh], rows[fresh], step)
         return tracks.listed(step)
@@ -111,25 +124,28 @@ class ByteTrack:
         tentative = min(gate.tentative_lost_s, self._config.max_lost_s)
         return np.where(self._tracks.hits < gate.tentative_hits, tentative, self._config.max_lost_s) + 1e-9
 
-    def _cost(self, boxes: Float64, measured: Float64, confidence: Float64) -> Float64:
+    def _expect(self) -> _Expected:
+        tracks = self._tracks
+        scale = tracks.scale()
+        variance = tracks.filter.innovation_variance(scale)
+        spread = np.log(variance[:, :2] / (self._own_variance[:2] * np.square(scale)[:, None])).sum(axis=1)
+        mean = tracks.filter.mean[:, :4]
+        return _Expected(mean, variance, scale, 0.5 * spread, _enlarge(tracks.boxes(), self._gate.buffer))
+
+    def _cost(self, expected: _Expected, boxes: Float64, measured: Float64, confidence: Float64) -> Float64:
         """Cost `(N, M)` of each track taking each box."""
-        gate, tracks = self._gate, self._tracks
-        variance = tracks.filter.innovation_variance(tracks.scale())
-        distance = np.square(measured[None] - tracks.filter.mean[:, None, :4]) / variance[:, None]
+        gate = self._gate
+        distance = np.square(measured[None] - expected.mean[:, None]) / expected.variance[:, None]
         unlikely = (np.log1p(distance / DEGREES) * (0.5 * (DEGREES + 1))) @ self._weights
-        spread = np.log(variance[:, :2] / (self._own_variance[:2] * np.square(tracks.scale())[:, None])).sum(axis=1)
-        unlikely += (0.5 * gate.doubt * spread)[:, None]
-        overlap = iou(_enlarge(tracks.boxes(), gate.buffer), _enlarge(boxes, gate.buffer))
+        unlikely += (gate.doubt * expected.spread)[:, None]
+        overlap = iou(expected.enlarged, _enlarge(boxes, gate.buffer))
         cost: Float64 = gate.likelihood * unlikely + (1.0 - overlap) + gate.confidence * (1.0 - confidence)
         return cost
 
-    def _noise(self, found: Bool, measured: Float64) -> Float64:
+    def _noise(self, expected: _Expected, found: Bool, measured: Float64) -> Float64:
         """What the measurement's std of each matched value is multiplied by: the height, more for an outlier."""
-        tracks = self._tracks
-        scale = tracks.scale()
-        spread = np.sqrt(tracks.filter.innovation_variance(scale)[found])
-        off = np.abs(measured - tracks.filter.mean[found, :4]) / (spread * self._motion.outlier)
-        noise: Float64 = scale[found, None] * np.maximum(off, 1.0)
+        deviation = np.abs(measured - expected.mean[found]) / np.sqrt(expected.variance[found])
+        noise: Float64 = expected.scale[found, None] * np.maximum(deviation / self._motion.outlier, 1.0)
         return noise
 
     def _fresh(self, boxes: Float64, confidence: Float64, used: Int64) -> Int64:

