@@ -48,9 +48,9 @@ def load_card(weights: Path) -> WeightCard:
         raw["training_data"] = tuple(raw["training_data"])
         return WeightCard(**raw)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no weight card beside {weights.name}; weights come as .safetensors + .json") from None
+        raise UsageError(f"{path}: no weight card beside {weights.name}; it comes with the weights") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a weight card ({error}); restore the file that came with the weights") from None
+        raise UsageError(f"{path}: not a weight card ({error}); restore the one that came with the file") from None
 
 
 def save_card(card: WeightCard, weights: Path) -> None:
