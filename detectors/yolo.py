@@ -16,13 +16,15 @@ from detectors.suppression import suppress
 from pipeline.config import DetectorConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Detections, Float32, Frame
-from runtime.network import Network, compile_file, module_compiler
+from runtime.network import Network, compile_file, compile_module, module_compiler
 
 logger = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parent / "weights" / "passerby_person_n.safetensors"
 MAX_NETWORKS = 4
 """Input sizes kept compiled at once; cameras seldom have more shapes than this."""
+END_TO_END_BOXES = 300
+"""Boxes of an end-to-end head, as those are trained with (YOLOv10, 2024, section 3.1; ultralytics max_det)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +167,15 @@ def _from_module(label: str, model: Any, names: Mapping[int, str], runtime: Runt
     model = model.eval().fuse(verbose=False)
     head = model.model[-1]
     head.export, head.dynamic = True, True  # one output tensor; the anchors follow the size of the input
-    # An end-to-end head takes its best 300 of the anchors it is traced with: a small trace would have fewer.
-    side = 320 if head.end2end else 64
-    compiler = module_compiler(model, (3, side, side), runtime)
+    compiler = None if head.end2end else module_compiler(model, (3, 64, 64), runtime)
 
     def compile_at(input_hw: tuple[int, int]) -> Network:
-        return compiler((3, *input_hw))
+        if compiler is not None:
+            return compiler((3, *input_hw))
+        # An end-to-end head takes its best `max_det` anchors; the trace fixes the count, and a small input has few.
+        anchors = sum(int(input_hw[0] // step) * int(input_hw[1] // step) for step in head.stride.tolist())
+        head.max_det = min(END_TO_END_BOXES, anchors)
+        return compile_module(model, (3, *input_hw), runtime)
 
     return Source(label, compile_at, person_class(names, label), len(names), stride=int(max(model.stride)))
 

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from detectors.safety import import_ultralytics
+from pipeline.config import DetectorConfig
 from pipeline.types import Frame
+from runtime.torchvision_ops import ensure_torchvision_ops
 
 SIDE = 64
 NAMES = {0: "dog", 1: "person"}
@@ -127,16 +129,39 @@ def onnx_file(tmp_path: Path) -> Writer:
     return write
 
 
+TINY = {
+    "nc": 80,
+    "backbone": [
+        [-1, 1, "Conv", [8, 3, 2]],
+        [-1, 1, "Conv", [16, 3, 2]],
+        [-1, 1, "C2f", [16, True]],
+        *([[-1, 1, "Conv", [16, 3, 2]]] * 3),
+    ],
+    "head": [[[3, 4, 5], 1, "Detect", ["nc"]]],
+}
+"""A YOLO of a few layers, strides 8, 16, 32: it is compiled in a tenth of the time of a real one."""
+
+
 @pytest.fixture(scope="session")
-def yolo_model() -> Callable[..., Any]:
-    """A small YOLO11 with random weights that finds something in every picture."""
+def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layout TINY as a file."""
+    path = tmp_path_factory.mktemp("layout") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def yolo_model(tiny_yaml: Path) -> Callable[..., Any]:
+    """A YOLO with random weights that finds something in every picture."""
     import torch  # noqa: PLC0415
 
-    def make(names: Mapping[int, str] = NAMES, yaml_name: str = "yolo11n.yaml", seed: int = 0) -> Any:
-        torch.manual_seed(seed)
-        model = import_ultralytics().DetectionModel(yaml_name, nc=len(names), verbose=False)
+    def make(names: Mapping[int, str] = NAMES, layout: str | None = None) -> Any:
+        torch.manual_seed(0)
+        model = import_ultralytics().DetectionModel(layout or str(tiny_yaml), nc=len(names), verbose=False)
         model.names = dict(names)
-        for branch in model.model[-1].cv3:
+        head = model.model[-1]
+        head.end2end = hasattr(head, "one2one_cv3")
+        for branch in head.one2one_cv3 if head.end2end else head.cv3:
             torch.nn.init.constant_(branch[-1].bias, 0.5)
         return model.eval()
 
@@ -144,10 +169,63 @@ def yolo_model() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def own_pt(yolo_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint as ultralytics saves it: half precision, the model pickled whole."""
+def save_pt(yolo_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    """Write a checkpoint as ultralytics does: half precision, the model pickled whole."""
     import torch  # noqa: PLC0415
 
-    path = tmp_path_factory.mktemp("weights") / "own.pt"
-    torch.save({"model": yolo_model().half(), "ema": None, "epoch": -1, "train_args": {}}, path)
+    def write(**settings: Any) -> Path:
+        path = tmp_path_factory.mktemp("weights") / "own.pt"
+        model = yolo_model(**settings).half()
+        torch.save({"model": model, "ema": None, "epoch": -1, "train_args": {}}, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def own_pt(save_pt: Writer) -> Path:
+    """A checkpoint of the small YOLO."""
+    return save_pt()
+
+
+@pytest.fixture(scope="session")
+def torchvision_state() -> Mapping[str, Any]:
+    """The state dict of an SSDlite with random weights that takes most of a picture for persons."""
+    import torch  # noqa: PLC0415
+
+    ensure_torchvision_ops()
+    from torchvision.models import get_model  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    model = get_model("ssdlite320_mobilenet_v3_large", weights=None, weights_backbone=None)
+    for block in model.head.classification_head.module_list:
+        bias = block[-1].bias.data.view(-1, 91)
+        bias.zero_()
+        bias[:, 1] = 6.0  # label 1 is a person
+    state: Mapping[str, Any] = model.state_dict()
+    return state
+
+
+@pytest.fixture(scope="session")
+def torchvision_weights(torchvision_state: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in a file."""
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp("weights") / "ssdlite.safetensors"
+    save_file(dict(torchvision_state), path)
     return path
+
+
+@pytest.fixture
+def detector_configs(own_pt: Path, torchvision_weights: Path, tmp_path: Path) -> Mapping[str, DetectorConfig]:
+    """A working configuration of every detector that there is."""
+    boxes = "".join(f"{index},-1,-3,-3,{10 + index},400,0.{index}\n" for index in range(1, 10))
+    for camera in ("cam", "other"):
+        (tmp_path / f"{camera}.txt").write_text(boxes)
+    return {
+        "yolo": DetectorConfig(model=str(own_pt), image_size_px=96),
+        "torchvision": DetectorConfig(
+            name="torchvision", model="ssdlite320_mobilenet_v3_large", weights=str(torchvision_weights), batch_frames=2
+        ),
+        "replay": DetectorConfig(name="replay", replay_dir=str(tmp_path)),
+    }
