@@ -115,11 +115,8 @@ def _pairwise_log_odds(
         product = np.outer(trust[rows], trust)
         near = distance[rows].astype(np.float64)
         one_camera = camera[rows, None] == camera[None, :]
-        ratio = np.where(
-            one_camera,
-            calibration.log_likelihood_ratio(near, product, "within"),
-            calibration.log_likelihood_ratio(near, product, "cross"),
-        )
+        ratio = calibration.log_likelihood_ratio(near, product, "cross")
+        ratio[one_camera] = calibration.log_likelihood_ratio(near[one_camera], product[one_camera], "within")
         before = np.where(one_camera, calibration.prior_log_odds("within"), calibration.prior_log_odds("cross"))
         appearance[rows] = np.round(ratio, 5)
         posterior[rows] = np.round(ratio + before, 5)

@@ -51,13 +51,14 @@ class AverageLinkageAssociator:
         )
         affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False)
         solution = self._group(affinity)
-        people = len(np.unique(solution.labels))
-        if affinity.calibration.separable and people >= self._config.centre_min_people:
+        if len(np.unique(solution.labels)) >= self._config.centre_min_people:
             # Who is who need only be roughly known for the cameras' means: one vote a person instead of one a tracklet.
             keys = [ordered[row].key for row in affinity.rows.tolist()]
             person = dict(zip(keys, solution.labels.tolist(), strict=True))
-            affinity = build_affinity(ordered, centre(usable, person), constraints, self._prior, centred=True)
-            solution = self._group(affinity)
+            centred = usable_embeddings(ordered, centre(usable, person))
+            if len(centred):  # none is left of a black video, whose embeddings are all one
+                affinity = build_affinity(ordered, centred, constraints, self._prior, centred=True)
+                solution = self._group(affinity)
         trajectories = build_trajectories(ordered, affinity, solution, comparable)
         report = build_report(
             ordered=ordered,
