@@ -61,7 +61,7 @@ class TrackerConfig(Section):
     max_lost_s: Seconds = Field(default=3.0, description="How long an unseen person may be found again.")
     min_observations: int = Field(default=4, ge=1, description="Tracklets of fewer boxes are dropped.")
     min_track_s: Seconds = Field(default=0.5, description="Tracklets observed over less time are dropped.")
-    smooth_s: Seconds = Field(default=0.2, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
+    smooth_s: Seconds = Field(default=0.35, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
 
 
 class CropConfig(Section):

@@ -50,7 +50,7 @@ class Gate:
     confidence: float = 0.095
     new_overlap: float = 0.8
     """A box with more of itself (or of the other) shared with a matched box starts no track."""
-    tentative_hits: int = 3
+    tentative_hits: int = 5
     tentative_lost_s: float = 1.2
     low_lost_s: float = 0.3
     """A low-score box continues tracks seen within this time (or the last frame)."""
