@@ -27,6 +27,7 @@ def export(weights: dict[str, Tensor], path: Path, settings: TrainSettings, metr
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(half, partial)
+    partial.chmod(0o644)  # safetensors writes it for the owner alone
     partial.replace(path)
     card = WeightCard(
         name=path.stem,
