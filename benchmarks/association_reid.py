@@ -6,8 +6,9 @@
 Identities and appearance are real, times and places are not: people walk through camera A and B in arrivals that
 overlap (some three at once), boxes of people alive together stand apart, the clocks are unknown to each other. `+n`
 passers-by are seen in one camera only; `broken` visits come as two tracklets. A row is the mean over scenes of
-different seeds. The prior is fitted on cuhk01, pku-reid and 3dpes, on which all constants were tuned; no
-constant was tuned on the sets in the table, but the design (logistic tails, centring) was chosen with a look at them. `--fit-prior FILE` writes it as JSON for a weight card (`settings.distance_prior`).
+different seeds. The prior is fitted on cuhk01, pku-reid and 3dpes, on which all constants were tuned; no constant
+was tuned on the sets in the table, but the design (logistic tails, centring) was chosen with a look at them.
+`--fit-prior FILE` writes it as JSON for a weight card (`settings.distance_prior`).
 """
 
 from __future__ import annotations

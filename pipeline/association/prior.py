@@ -6,10 +6,10 @@ thing footage cannot tell without labels is how much farther from himself a pers
 light: that step from `same_within` to `same_cross` comes from the prior.
 
 Distances follow a logistic distribution far into the tail of look-alikes that false links come from: for
-person-reidentification-retail-0277 on cuhk03, viper, prid2011 and pku-reid the 1e-4 quantile of different people lies 4.7
-to 5.4 standard deviations below the mean (logistic 5.1, normal 3.7) and the 1e-5 quantile 5.7 to 6.2 (logistic 6.4, normal
-4.3). OSNet x0.25 has a lighter tail as it comes (1e-3 at 3.3 to 3.8, logistic 3.8); centred it is 3.8 to 4.2, but for
-prid2011 (3.3); docs/association.md.
+person-reidentification-retail-0277 on cuhk03, viper, prid2011 and pku-reid the 1e-4 quantile of different people
+lies 4.7 to 5.4 standard deviations below the mean (logistic 5.1, normal 3.7) and the 1e-5 quantile 5.7 to 6.2
+(logistic 6.4, normal 4.3). OSNet x0.25 has a lighter tail as it comes (1e-3 at 3.3 to 3.8, logistic 3.8); centred it
+is 3.8 to 4.2, but for prid2011 (3.3); docs/association.md.
 """
 
 from __future__ import annotations
