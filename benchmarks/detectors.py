@@ -3,6 +3,8 @@
     PETS=../shared/data/pets09_s2l1
     python -m benchmarks.detectors --video $PETS/view1.mp4 --truth $PETS/gt.txt --every 4 \
         --models bundled ../shared/models/yolo11n_int8_openvino_model --nested 0.85 1
+
+`yolox:FILE.onnx` and `adas:FOLDER` are reference models of others (benchmarks/reference_detectors.py).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmarks.reference_detectors import build_reference
 from detectors import build_detector
 from detectors.replay import read_mot
 from evaluation.detection import ImageBoxes, evaluate_detections
@@ -56,7 +59,12 @@ def main() -> None:
                 config = DetectorConfig(
                     model=model, confidence=args.confidence, image_size_px=args.size, nested_overlap=nested
                 )
-                detector = build_detector(config, RuntimeConfig(precision=precision))
+                runtime = RuntimeConfig(precision=precision)
+                reference, _, path = model.partition(":")
+                if path:
+                    detector = build_reference(reference, path, config, runtime)
+                else:
+                    detector = build_detector(config, runtime)
                 detector.detect(frames[:1])
                 start = time.perf_counter()
                 found = detector.detect(frames)

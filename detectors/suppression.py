@@ -19,9 +19,9 @@ NMS_INPUT = 3000
 SAME_TOP = 0.1
 SAME_MIDDLE = 0.3
 """Two boxes show one head when their tops are within 0.1 of the taller one's height and their middles within 0.3 of the
-wider one's width. Tuned on 1,698 labelled images of ../shared/data/person_boxes with YOLO11n, confidence >= 0.25: of 217
-nested pairs whose heads coincide 24 are two labelled people, of the 97 others 40 are (a child before an adult, somebody
-far behind, a person seated in front). PETS and corridor were not looked at for it."""
+wider one's width. Tuned on 1,698 labelled images of ../shared/data/person_boxes with YOLO11n, confidence >= 0.25: of
+217 nested pairs whose heads coincide 24 are two labelled people, of the 97 others 40 are (a child before an adult,
+somebody far behind, a person seated in front). PETS and corridor were not looked at for it."""
 
 
 def drop_unusable(xyxy: Float32, confidence: Float32, size_wh: tuple[int, int], config: DetectorConfig) -> Detections:
