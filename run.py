@@ -27,13 +27,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train-detector": ("commands.train_detector", "train a person detector"),
     "evaluate-reid": ("commands.evaluate_reid", "Rank-k and mAP of a re-identification network"),
     "evaluate-detector": ("commands.evaluate_detector", "average precision of a detector"),
+    "synthesize": ("commands.synthesize", "render synthetic cameras with exact truth, calibration and crops"),
     "weights": ("commands.weights", "list weight files and verify them against their cards"),
     "doctor": ("commands.doctor", "check codecs, device, versions and weights, with remedies"),
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
 LATER = frozenset(
-    ("album", "explain", "relink", "calibrate", "search", "report", "export", "serve", "live", "synthesize")
+    ("album", "explain", "relink", "calibrate", "search", "report", "export", "serve", "live")
 )
 """Words that are taken and do nothing yet."""
 
