@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 
@@ -70,7 +71,17 @@ def overrides(args: argparse.Namespace) -> list[str]:
         "embedder.model": args.embedder,
         "detector.replay_dir": args.replay,
         "runtime.device": args.device,
-        "output.overlays": "false" if args.no_render else None,
         "detector.name": "replay" if args.replay else None,
+        "embedder.name": _embedder_kind(args.embedder),
     }
-    return [f"{key}={value}" for key, value in stands_for.items() if value is not None] + list(args.overrides)
+    # Quoted, so that no sign in a file's name is taken for YAML.
+    quoted = [f"{key}={json.dumps(str(value))}" for key, value in stands_for.items() if value is not None]
+    overlays = ["output.overlays=false"] if args.no_render else []
+    return [*quoted, *overlays, *args.overrides]
+
+
+def _embedder_kind(model: str | None) -> str | None:
+    """How to run an embedder, by its file's ending; None leaves the setting alone."""
+    if model is None:
+        return None
+    return {".xml": "openvino", ".onnx": "onnx"}.get(Path(model).suffix.lower(), "mgn")

@@ -52,7 +52,7 @@ def test_the_run_directory_is_that_of_the_contract(whole_run: tuple[Path, subpro
     wanted = {f"{kind}/{camera}.txt" for kind in ("mot", "tracklets") for camera in ("hall", "yard")}
     wanted |= {f"overlays/{camera}.mp4" for camera in ("hall", "yard")}
     wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")}
-    assert wanted | {"trajectories.json", "run_report.json", "config.resolved.yaml"} == files
+    assert wanted | {"trajectories.json", "run_report.json", "config.resolved.yaml", ".passerby-run"} == files
     document = json.loads((out / "trajectories.json").read_text())
     validate(document)
     assert [camera["camera_id"] for camera in document["cameras"]] == ["hall", "yard"]
@@ -122,7 +122,7 @@ def test_bad_usage_is_exit_2_in_one_line(footage, passerby: Run, tmp_path: Path)
     (tmp_path / "there" / "note.txt").write_text("not a run")
     for arguments, word in (
         (("--videos", "missing.mp4"), "missing.mp4"),
-        (("--videos", video, video), "same file"),
+        (("--videos", video, video), "hall-2="),
         (("--videos", video, "--set", "trakcer.name=sort"), "tracker"),
         (("--videos", video, "--output", "there"), "there"),
         (("--videos", video, "--output", "there", "--overwrite"), "there"),

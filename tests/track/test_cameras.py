@@ -1,0 +1,79 @@
+"""Camera settings to cameras and a scene; the arguments of `run.py track`."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands.track_arguments import overrides, seconds
+from commands.track_cameras import make_scene, open_cameras
+from pipeline.config_loading import load_config
+from pipeline.errors import UsageError
+
+
+def settings(*entries: str):  # type: ignore[no-untyped-def]
+    return load_config(None, entries)
+
+
+def opened(footage, *entries: str):  # type: ignore[no-untyped-def]
+    return open_cameras([(name, (path,)) for name, path in footage.videos.items()], settings(*entries))
+
+
+def test_recorded_starts_become_offsets_on_a_common_clock(footage) -> None:  # type: ignore[no-untyped-def]
+    starts = ("cameras.hall.start_time=2026-03-01T09:30:05Z", "cameras.yard.start_time=2026-03-01T10:30:00+01:00")
+    hall, yard = opened(footage, "clock=common", *starts, "cameras.hall.time_offset_s=0.5").cameras
+    assert (hall.time_offset_s, yard.time_offset_s) == (5.5, 0.0)
+    assert yard.start_time == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    hall, yard = opened(footage, *starts).cameras
+    assert (hall.time_offset_s, yard.time_offset_s) == (0.0, 0.0), "clock unknown: no conclusion from recorded starts"
+    with pytest.raises(UsageError, match=r"cameras\.yard\.start_time"):
+        opened(footage, "clock=common", starts[0])
+
+
+def test_a_file_that_is_no_video_is_told_and_the_rest_stands(footage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    found = open_cameras([("bad", (bad,)), ("hall", (footage.videos["hall"],))], settings())
+    assert [camera.id for camera in found.cameras] == ["hall"]
+    assert found.faults["bad"].code == "not_a_video"
+    assert found.cameras[0].size_wh == (320, 240)
+    assert found.cameras[0].fps == pytest.approx(10.0)
+
+
+def test_regions_overlaps_and_homography_come_from_the_settings(footage) -> None:  # type: ignore[no-untyped-def]
+    entries = (
+        "cameras.hall.watch=[[[0, 0], [1, 0], [1, 1]]]",
+        "cameras.hall.overlaps=[yard]",
+        "cameras.hall.image_to_ground=[[0.01, 0, 0], [0, 0.01, 0], [0, 0, 1]]",
+        "clock=common",
+    )
+    found = opened(footage, *entries)
+    hall = found.cameras[0]
+    assert hall.region.watch == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)),)
+    assert hall.calibration is not None
+    np.testing.assert_allclose(hall.calibration.image_to_ground, np.diag([0.01, 0.01, 1.0]))
+    scene = make_scene(found.cameras, settings(*entries))
+    assert scene.overlapping == {frozenset(("hall", "yard"))}
+    assert scene.clock == "common"
+    with pytest.raises(UsageError, match="invertible"):
+        opened(footage, "cameras.hall.image_to_ground=[[1, 0, 0], [0, 0, 0], [0, 0, 1]]")
+
+
+def test_times_on_the_command_line() -> None:
+    assert [seconds(text) for text in ("90", "1:30", "0:01:30", "2.5")] == [90.0, 90.0, 90.0, 2.5]
+    for text in ("", "1:2:3:4", "-5", "nan", "inf", "a:b"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            seconds(text)
+
+
+def test_arguments_stand_for_settings_and_set_wins() -> None:
+    args = argparse.Namespace(
+        clock="common", detector="my.pt", embedder=None, replay=None, device=None, no_render=True,
+        overrides=["detector.model=other.pt"],
+    )  # fmt: skip
+    config = load_config(None, overrides(args))
+    assert (config.clock, config.detector.model, config.output.overlays) == ("common", "other.pt", False)
