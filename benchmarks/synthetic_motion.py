@@ -108,6 +108,16 @@ def _visible(boxes: Float64, depth: Float64, posts: Float64, post_depth: Float64
     return share, part
 
 
+def _false_boxes(rng: np.random.Generator, ghosts: Float64, per_frame: float) -> Float64:
+    """Boxes on nobody, most at the same few places."""
+    count = rng.poisson(per_frame)
+    at = ghosts[rng.integers(0, len(ghosts), count)] + rng.normal(0, 6, (count, 2))
+    loose = rng.random(count) < 0.4
+    at[loose] = np.stack([rng.uniform(0, _SIZE[0], loose.sum()), rng.uniform(150, 600, loose.sum())], axis=1)
+    h = rng.uniform(60, 180, count)
+    return np.stack([at[:, 0] - 0.2 * h, at[:, 1] - h / 2, at[:, 0] + 0.2 * h, at[:, 1] + h / 2], axis=1)
+
+
 def make(world: World, seed: int) -> tuple[Frames, Float64]:
     """`(frames, truth)`: frames as (time_s, Detections); truth rows are frame (0-based), id, x1, y1, x2, y2."""
     rng = np.random.default_rng(seed)
@@ -143,14 +153,9 @@ def make(world: World, seed: int) -> tuple[Frames, Float64]:
         blend = np.where(share > 0.55, 0.25, 0.8)[:, None]
         seen = ((1 - blend) * boxes + blend * part + noise)[found]
         scores = score[found]
-        extra = rng.poisson(world.false_per_frame)
-        at = ghosts[rng.integers(0, 3, extra)] + rng.normal(0, 6, (extra, 2))
-        loose = rng.random(extra) < 0.4
-        at[loose] = np.stack([rng.uniform(0, _SIZE[0], loose.sum()), rng.uniform(150, 600, loose.sum())], axis=1)
-        h = rng.uniform(60, 180, extra)
-        false = np.stack([at[:, 0] - 0.2 * h, at[:, 1] - h / 2, at[:, 0] + 0.2 * h, at[:, 1] + h / 2], axis=1)
+        false = _false_boxes(rng, ghosts, world.false_per_frame)
         every = np.concatenate([seen, false])
-        confidence = np.concatenate([scores, rng.beta(4, 4, extra)])
+        confidence = np.concatenate([scores, rng.beta(4, 4, len(false))])
         order = rng.permutation(len(every))
         order = order[confidence[order] > 0.25]
         limit = np.array([*_SIZE, *_SIZE])

@@ -105,8 +105,8 @@ class Step:
 
 
 class TrackTable:
-    """N live tracks: `id (N,)`, `last_s (N,)` time of the last box, `hits (N,)` boxes so far, `streak (N,)` matches
-    in a row, `missed (N,)` frames since the last box, and their filter. Ids count from 1 in each table."""
+    """N live tracks: `id (N,)`, `last_s (N,)` time of the last box, `hits (N,)` boxes so far, `missed (N,)`
+    frames since the last box, and their filter. Ids count from 1 in each table."""
 
     def __init__(self, state: BoxState) -> None:
         self._state = state
@@ -114,7 +114,6 @@ class TrackTable:
         self.id: Int64 = np.zeros(0, np.int64)
         self.last_s: Float64 = np.zeros(0)
         self.hits: Int64 = np.zeros(0, np.int64)
-        self.streak: Int64 = np.zeros(0, np.int64)
         self.missed: Int64 = np.zeros(0, np.int64)
         self._next_id = 1
         self._time_s: float | None = None
@@ -155,7 +154,6 @@ class TrackTable:
         self.filter.update(rows, measured, noise)
         self.last_s[rows] = step.time_s
         self.hits[rows] += 1
-        self.streak = np.where(step.row >= 0, self.streak + 1, 0)
         self.missed[rows] = 0
 
     def keep(self, rows: NDArray[np.bool_], step: Step) -> None:
@@ -164,7 +162,7 @@ class TrackTable:
             return
         self.filter.keep(rows)
         self.id, self.last_s, self.hits = self.id[rows], self.last_s[rows], self.hits[rows]
-        self.streak, self.missed, step.row = self.streak[rows], self.missed[rows], step.row[rows]
+        self.missed, step.row = self.missed[rows], step.row[rows]
 
     def start(self, boxes: Float64, rows: Int64, step: Step) -> None:
         """Begin a track at each of `boxes (K, 4)`, the detections of `rows (K,)`."""
@@ -177,7 +175,6 @@ class TrackTable:
         self._next_id += count
         self.last_s = np.concatenate([self.last_s, np.full(count, step.time_s)])
         self.hits = np.concatenate([self.hits, np.ones(count, np.int64)])
-        self.streak = np.concatenate([self.streak, np.zeros(count, np.int64)])
         self.missed = np.concatenate([self.missed, np.zeros(count, np.int64)])
         step.row = np.concatenate([step.row, rows])
 

@@ -220,8 +220,8 @@ def test_a_track_seen_once_is_given_up_sooner() -> None:
     assert tracker.update(Detections.empty(), 3.0).track_id.tolist() == [1]
 
 
-def test_paper_sort_lists_after_three_matches_and_ends_after_one_missed_frame() -> None:
-    """Bewley et al. 2016: probation, then T_Lost = 1 whatever the frame rate; the first frames are listed at once."""
+def test_paper_sort_lists_after_three_matches_and_ends_at_the_second_missed_frame() -> None:
+    """Bewley et al. 2016: probation, then T_Lost = 1 whatever the frame rate; the first frames list all."""
     tracker, walker, late = Sort(TrackerConfig(), paper=True), (100, 300, 40, 100), (400, 300, 40, 100)
     listed = []
     for k in range(9):
