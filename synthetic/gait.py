@@ -108,7 +108,7 @@ def _placed(transforms: Float64, person: Body, stance: Stance) -> Float64:
     transforms[:, 2, 3] -= lowest
     world = np.eye(4)[:3]
     world[:, :3] = _z(stance.heading)
-    result = np.einsum("ij,bjk->bik", world[:, :3], transforms)
+    result: Float64 = np.einsum("ij,bjk->bik", world[:, :3], transforms)
     result[:, :, 3] += (stance.x, stance.y, 0.0)
     return result
 
