@@ -25,6 +25,7 @@ def save_mgn(model: Mgn, path: Path, card: WeightCard) -> WeightCard:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(state, part)
+    part.chmod(0o644)  # weights are for everybody; safetensors writes them for the owner alone
     part.replace(path)
     card = replace(card, file=path.name, sha256=sha256_of(path))
     save_card(card, path)
