@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
+from typing import Any
 
 from commands import version
 from commands.cameras import CameraFiles
 from commands.progress import FrameProgress
 from commands.track_cameras import OpenedCameras
 from commands.track_parts import Networks
+from pipeline.association.purity import Split
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config, OutputConfig
 from pipeline.errors import CameraError
@@ -27,7 +29,7 @@ from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.trajectories import write_trajectories
 from pipeline.stages.scene import CameraOutcome
 from pipeline.stages.timing import Stopwatch
-from pipeline.types import Camera, Clock, Embeddings, Trajectory
+from pipeline.types import Camera, Clock, Trajectory
 from pipeline.video.reader import VideoReader
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,8 @@ class Finished:
     opened: OpenedCameras
     networks: Networks | None
     config: Config
-    done: Mapping[str, tuple[CameraOutcome, Embeddings]]
+    done: Mapping[str, CameraOutcome]
+    splits: Sequence[Split]
     result: AssociationResult | None
     stopwatch: Stopwatch
     started: datetime
@@ -98,7 +101,7 @@ def write_run_report(directory: RunDirectory, finished: Finished) -> None:
     """run_report.json, whatever came of the run."""
     cameras = []
     for camera_id, paths in finished.files:
-        outcome = finished.done[camera_id][0] if camera_id in finished.done else None
+        outcome = finished.done.get(camera_id)
         info = finished.opened.infos.get(camera_id)
         fault = finished.opened.faults.get(camera_id) or (outcome.fault if outcome else None)
         cameras.append(
@@ -113,9 +116,7 @@ def write_run_report(directory: RunDirectory, finished: Finished) -> None:
         )
     networks = finished.networks
     hashes = {"config": config_hash(finished.config)} | (networks.hashes if networks else {})
-    hashes |= {
-        f"input/{outcome.camera.id}": video_hash(outcome.camera.sources) for outcome, _ in finished.done.values()
-    }
+    hashes |= {f"input/{outcome.camera.id}": video_hash(outcome.camera.sources) for outcome in finished.done.values()}
     report = RunReport(
         exit_code=finished.exit_code,
         status=_STATUS.get(finished.exit_code, "failed"),
@@ -126,13 +127,19 @@ def write_run_report(directory: RunDirectory, finished: Finished) -> None:
         people=len(finished.result.trajectories) if finished.result else 0,
         cameras=tuple(cameras),
         stages_s=finished.stopwatch.seconds(),
-        association=finished.result.report.to_dict() if finished.result else {},
+        association=_association(finished),
         versions=library_versions(),
         hashes=hashes,
         networks=networks.descriptions if networks else {},
         fault=finished.fault,
     )
     write_report(directory.report, report)
+
+
+def _association(finished: Finished) -> dict[str, Any]:
+    if finished.result is None:
+        return {}
+    return finished.result.report.to_dict() | {"splits": [asdict(split) for split in finished.splits]}
 
 
 def print_summary(directory: RunDirectory, finished: Finished) -> None:
@@ -145,7 +152,7 @@ def print_summary(directory: RunDirectory, finished: Finished) -> None:
         "people": len(trajectories),
         "people_in_several_cameras": sum(len({t.camera_id for t in p.tracklets}) > 1 for p in trajectories),
         "tracklets": sum(len(person.tracklets) for person in trajectories),
-        "frames": {camera_id: outcome.frames for camera_id, (outcome, _) in finished.done.items()},
+        "frames": {camera_id: outcome.frames for camera_id, outcome in finished.done.items()},
         "seconds": {stage: round(seconds, 3) for stage, seconds in finished.stopwatch.seconds().items()},
     }
     print(json.dumps(summary, allow_nan=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from commands.cameras import CameraFiles
@@ -15,6 +15,7 @@ from commands.track_cameras import OpenedCameras, make_jobs, make_scene, open_ca
 from commands.track_outputs import Finished, write_outputs, write_overlays, write_run_report
 from commands.track_parts import Networks, build_networks
 from pipeline.association.associator import AverageLinkageAssociator
+from pipeline.association.purity import purify
 from pipeline.config import Config
 from pipeline.config_loading import dump_config
 from pipeline.errors import NoCameraError, PasserbyError
@@ -66,7 +67,9 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
         atomic_write(directory.config, dump_config(config))
         return _track(Work(args, config, directory, opened, networks, stopwatch, started), files)
     except PasserbyError as error:
-        finished = Finished(files, opened, networks, config, {}, None, stopwatch, started, error.exit_code, str(error))
+        finished = Finished(
+            files, opened, networks, config, {}, (), None, stopwatch, started, error.exit_code, str(error)
+        )
         write_run_report(directory, finished)
         raise
 
@@ -74,16 +77,20 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
 def _track(work: Work, files: Sequence[CameraFiles]) -> int:
     with Interruption() as interruption:
         done = _track_all(work, interruption)
-        outcomes = [done[camera.id][0] for camera in work.opened.cameras if camera.id in done]
         embeddings = Embeddings.join([part for _, part in done.values()], work.networks.embedder.dimension)
+        tracklets = [tracklet for outcome, _ in done.values() for tracklet in outcome.tracklets]
         scene = make_scene(work.opened.cameras, work.config)
+        settings, prior = work.config.association, work.networks.distance_prior
         with work.stopwatch("associate"):
-            tracklets = [tracklet for outcome in outcomes for tracklet in outcome.tracklets]
-            associator = AverageLinkageAssociator(work.config.association, work.networks.distance_prior)
-            result = associator.solve(tracklets, embeddings, scene)
+            purified = purify(tracklets, embeddings, scene, settings, prior)
+            result = AverageLinkageAssociator(settings, prior).solve(purified.tracklets, purified.embeddings, scene)
+        outcomes = [
+            replace(outcome, tracklets=tuple(t for t in purified.tracklets if t.camera_id == outcome.camera.id))
+            for outcome, _ in done.values()
+        ]
         with work.stopwatch("write"):
             write_outputs(work.directory, outcomes, result.trajectories, scene.clock)
-        log.info("%d people in %d tracklets", len(result.trajectories), len(tracklets))
+        log.info("%d people in %d tracklets", len(result.trajectories), len(purified.tracklets))
         if work.config.output.overlays and not interruption.asked:
             with work.stopwatch("overlays"):
                 write_overlays(
@@ -98,7 +105,17 @@ def _track(work: Work, files: Sequence[CameraFiles]) -> int:
         whole = not work.opened.faults and all(report is not None and report.status == "complete" for report in reports)
         code = interruption.exit_code or (0 if whole else 3)
         finished = Finished(
-            files, work.opened, work.networks, work.config, done, result, work.stopwatch, work.started, code, None
+            files,
+            work.opened,
+            work.networks,
+            work.config,
+            {outcome.camera.id: outcome for outcome in outcomes},
+            purified.splits,
+            result,
+            work.stopwatch,
+            work.started,
+            code,
+            None,
         )
         write_run_report(work.directory, finished)
     log.info("results in %s", work.directory.root)

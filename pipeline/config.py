@@ -41,7 +41,9 @@ class DetectorConfig(Section):
     )
     weights: str | None = Field(default=None, description="State dict (.safetensors, .pth) of a torchvision model.")
     replay_dir: str | None = Field(default=None, description="Folder of <camera>.txt MOT boxes for `replay`.")
-    confidence: Fraction = Field(default=0.25, description="Boxes below are dropped before the tracker sees them.")
+    confidence: Fraction = Field(
+        default=0.1, description="Boxes below are dropped; the tracker continues tracks with weak ones, starts none."
+    )
     nms_iou: Fraction = 0.6
     nested_overlap: Fraction = Field(
         default=0.85, description="Intersection over the smaller box above which the weaker of two boxes is dropped."
@@ -69,6 +71,9 @@ class CropConfig(Section):
 
     per_tracklet: int = Field(default=5, ge=1, le=64)
     slot_s: float = Field(default=0.4, gt=0.0, description="Two kept crops come from different slots of this length.")
+    gap_s: float = Field(
+        default=0.5, gt=0.0, description="After as long unseen it may be somebody else: crops from both sides are kept."
+    )
     min_height_px: int = Field(default=32, ge=1, description="Smaller people are tracked but never embedded.")
     max_height_px: int = Field(default=384, ge=32, description="Taller crops are kept at this height (MGN's input).")
 
@@ -95,6 +100,11 @@ class EmbedderConfig(Section):
 class AssociationConfig(Section):
     """Which tracklets are one person."""
 
+    split_gap_s: float = Field(
+        default=0.5,
+        gt=0.0,
+        description="A tracklet is split where it was unseen for as long and looks like two people before and after.",
+    )
     min_link_probability: float = Field(
         default=0.5, gt=0.0, lt=1.0, description="Two groups are joined while one person is at least as likely."
     )

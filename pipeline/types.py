@@ -197,6 +197,12 @@ class Tracklet:
         """Time of the last box."""
         return float(self.time_s[-1])
 
+    def gaps(self, min_s: float) -> list[tuple[int, int]]:
+        """Rows of the last observation before and the first one after each time of `min_s` or more without any."""
+        seen = np.flatnonzero(self.observed)
+        long = np.flatnonzero(np.diff(self.time_s[seen]) >= min_s)
+        return [(int(seen[row]), int(seen[row + 1])) for row in long]
+
 
 @dataclass(frozen=True, slots=True)
 class Crop:

@@ -6,6 +6,8 @@ neighbouring slots are merged and the slot length doubles. At the end the best o
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -22,6 +24,8 @@ HALF_SHARPNESS = 60.0
 CUT_BY_IMAGE_EDGE = 0.4
 UPRIGHT_ASPECT = (1.4, 4.5)
 """Height over width of a whole person standing or walking; outside it the box holds a part or a group."""
+_BOTH_SIDES = 2
+"""Crops on each side of a long gap: the fewest that say something of their own spread."""
 
 
 def sharpness(image: UInt8) -> float:
@@ -130,13 +134,25 @@ class CropSampler:
         width = max(1, round(view.shape[1] * limit / view.shape[0]))
         return np.asarray(cv2.resize(view, (width, limit), interpolation=cv2.INTER_AREA), np.uint8)
 
-    def take(self, track_id: int) -> list[Crop]:
-        """The best crops of an ended track in order of time; the sampler forgets the track."""
+    def take(self, track_id: int, cuts_s: Sequence[float] = ()) -> list[Crop]:
+        """The best crops of an ended track in order of time; the sampler forgets the track.
+
+        Of each part between two of `cuts_s` (times in long gaps, where the tracker may have taken somebody else for
+        the person) two crops at least are given, as far as there are any: association looks at both sides.
+        """
         slots = self._tracks.pop(track_id, None)
         if slots is None:
             return []
         best = sorted(slots.best.values(), key=lambda crop: (-crop.quality, crop.frame_index))
-        return sorted(best[: self._config.per_tracklet], key=lambda crop: crop.frame_index)
+        taken = best[: self._config.per_tracklet]
+        edges = [-np.inf, *sorted(cuts_s), np.inf]
+        for first, last in itertools.pairwise(edges):
+            of_part = [crop for crop in best if first <= crop.time_s < last]
+            wanted = _BOTH_SIDES if cuts_s else 0
+            chosen = {crop.frame_index for crop in taken}
+            have = sum(crop.frame_index in chosen for crop in of_part)
+            taken += [crop for crop in of_part if crop.frame_index not in chosen][: max(0, wanted - have)]
+        return sorted(taken, key=lambda crop: crop.frame_index)
 
     def forget(self, track_id: int) -> None:
         """Drop the crops of a track that came to nothing."""

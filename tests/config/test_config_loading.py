@@ -39,7 +39,7 @@ def refusal(path: Path | None, *overrides: str) -> str:
         ("trakcer: {name: sort}", ["site.yaml:1", "trakcer is not a setting", "nearest: tracker"]),
         ("\ntracker:\n  nmae: sort", ["site.yaml:3", "nearest: tracker.name"]),
         ("nms_iou: 0.3", ["nearest: detector.nms_iou"]),
-        ("detector: {confidence: 2}", ["detector.confidence is 2", "a number from 0 to 1", "default 0.25"]),
+        ("detector: {confidence: 2}", ["detector.confidence is 2", "a number from 0 to 1", "default 0.1"]),
         ("detector: {confidence: -1}", ["is -1", "from 0 to 1"]),
         ("detector: {confidence: .nan}", ["is NaN", "from 0 to 1"]),
         ("detector: {confidence: 1e999}", ["is Infinity", "from 0 to 1"]),

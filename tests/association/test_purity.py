@@ -1,0 +1,102 @@
+"""A tracklet that went on with somebody else after a gap is split; one that did not is left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.association.purity import Purified, purify
+from pipeline.config import AssociationConfig
+from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
+
+SCENE = Scene((Camera("hall", (), (640, 480), 10.0),))
+DIMENSION = 64
+
+
+def tracklet(track_id: int, start: int, seen: list[tuple[int, int]]) -> Tracklet:
+    """Boxes from the first to the last frame of `seen` (first, one past the last), observed inside those ranges."""
+    frames = np.arange(seen[0][0], seen[-1][1]) + start
+    observed = np.zeros(len(frames), bool)
+    for first, last in seen:
+        observed[first - seen[0][0] : last - seen[0][0]] = True
+    left = 40.0 * track_id
+    boxes = np.tile(np.array([[left, 100, left + 30, 200]], np.float32), (len(frames), 1))
+    return Tracklet(("hall", track_id), frames, frames / 10.0, boxes, observed.astype(np.float32), observed)
+
+
+def crops(rng: np.random.Generator, key: TrackletKey, frames: list[int], looks: np.ndarray):  # type: ignore[no-untyped-def]
+    noisy = looks + rng.normal(0, 0.05, (len(frames), DIMENSION))
+    return [(key, frame, row / np.linalg.norm(row)) for frame, row in zip(frames, noisy, strict=True)]
+
+
+def join(rows) -> Embeddings:  # type: ignore[no-untyped-def]
+    keys, frames, vectors = zip(*rows, strict=True)
+    return Embeddings(keys, np.array(frames), np.array(vectors, np.float32), np.full(len(keys), 0.5, np.float32))
+
+
+def scene_with_gap(same_person: bool) -> tuple[list[Tracklet], Embeddings]:
+    """Six people alive together; the track of the first has a gap of 2 s."""
+    rng = np.random.default_rng(3)
+    people = rng.normal(size=(7, DIMENSION))
+    people /= np.linalg.norm(people, axis=1, keepdims=True)
+    tracklets = [tracklet(1, 0, [(0, 30), (50, 80)])] + [tracklet(n, 0, [(0, 80)]) for n in range(2, 7)]
+    rows = crops(rng, ("hall", 1), [3, 12, 25], people[1])
+    rows += crops(rng, ("hall", 1), [55, 63, 77], people[1] if same_person else people[0])
+    for n in range(2, 7):
+        rows += crops(rng, ("hall", n), [3, 20, 40, 60], people[n])
+    return tracklets, join(rows)
+
+
+def purified(same_person: bool) -> tuple[Purified, list[Tracklet], Embeddings]:
+    tracklets, embeddings = scene_with_gap(same_person)
+    return purify(tracklets, embeddings, SCENE, AssociationConfig()), tracklets, embeddings
+
+
+def test_another_person_after_the_gap_gets_a_tracklet_of_his_own() -> None:
+    result, before, embeddings = purified(same_person=False)
+    (split,) = result.splits
+    assert (split.key, split.new_key, split.time_s) == (("hall", 1), ("hall", 7), 5.0)
+    assert split.log_odds < 0
+    by_key = {t.key: t for t in result.tracklets}
+    assert len(by_key) == len(before) + 1
+    first, second = by_key["hall", 1], by_key["hall", 7]
+    assert (first.frame_index[0], first.frame_index[-1]) == (0, 29), (
+        "the interpolated boxes of the gap belong to nobody"
+    )
+    assert (second.frame_index[0], second.frame_index[-1]) == (50, 79)
+    assert first.observed.all()
+    assert second.observed.all()
+    renamed = [
+        key for key, frame in zip(result.embeddings.keys, embeddings.frame_index, strict=True) if frame in {55, 63, 77}
+    ]
+    assert renamed == [("hall", 7)] * 3
+    assert len(result.embeddings) == len(embeddings)
+
+
+def test_the_same_person_after_the_gap_stays_one_tracklet() -> None:
+    result, before, embeddings = purified(same_person=True)
+    assert result.splits == ()
+    assert len(result.tracklets) == len(before)
+    assert all(ours is theirs for ours, theirs in zip(result.tracklets, before, strict=True))
+    assert result.embeddings is embeddings
+
+
+def test_without_a_crop_on_one_side_nothing_is_split() -> None:
+    tracklets, embeddings = scene_with_gap(same_person=False)
+    rows = [n for n, key in enumerate(embeddings.keys) if key != ("hall", 1) or embeddings.frame_index[n] < 40]
+    kept = Embeddings(
+        tuple(embeddings.keys[n] for n in rows),
+        embeddings.frame_index[rows],
+        embeddings.vector[rows],
+        embeddings.quality[rows],
+    )
+    assert purify(tracklets, kept, SCENE, AssociationConfig()).splits == ()
+    none = Embeddings((), np.zeros(0, np.int64), np.zeros((0, DIMENSION), np.float32), np.zeros(0, np.float32))
+    assert len(purify(tracklets, none, SCENE, AssociationConfig()).tracklets) == len(tracklets)
+    assert purify([], none, SCENE, AssociationConfig()).tracklets == ()
+
+
+def test_gaps_are_found_by_time_not_by_frames() -> None:
+    short = tracklet(1, 0, [(0, 10), (13, 20), (40, 50)])
+    assert short.gaps(0.5) == [(19, 40)]
+    assert short.gaps(0.2) == [(9, 13), (19, 40)]
+    assert short.gaps(10.0) == []
