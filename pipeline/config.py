@@ -63,6 +63,9 @@ class TrackerConfig(Section):
     max_lost_s: Seconds = Field(default=3.0, description="How long an unseen person may be found again.")
     min_observations: int = Field(default=4, ge=1, description="Tracklets of fewer boxes are dropped.")
     min_track_s: Seconds = Field(default=0.5, description="Tracklets observed over less time are dropped.")
+    min_observed_share: Fraction = Field(
+        default=0.4, description="Tracklets that were seen in less of their frames are dropped: flicker, not a person."
+    )
     smooth_s: Seconds = Field(default=0.35, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
 
 

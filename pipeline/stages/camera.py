@@ -33,10 +33,10 @@ class TrackletBuilder:
     """Collects the boxes of one camera's tracks and gives each out as a Tracklet when its id is no longer listed.
 
     A track is kept if it was observed at least `min_observations` times over at least `min_track_s` seconds, else it
-    is tentative and dropped. A video shorter than that lowers both to its own length: the people of a one-frame
-    video are kept. Boxes are the tracker's (filtered, they measure better than the detector's: docs/tracking.md),
-    smoothed over `smooth_s`; between two observations they are interpolated linearly in time; what was predicted
-    after the last one is cut.
+    is tentative and dropped; so is one that was seen in less than `min_observed_share` of its frames. A video shorter
+    than that lowers the first two to its own length: the people of a one-frame video are kept. Boxes are the tracker's
+    (filtered, they measure better than the detector's: docs/tracking.md); between two observations they are
+    interpolated linearly in time; what was predicted after the last one is cut.
     """
 
     def __init__(self, camera_id: str, config: TrackerConfig) -> None:
@@ -89,6 +89,8 @@ class TrackletBuilder:
         if time_s[seen[-1]] - time_s[seen[0]] < min(self._config.min_track_s, video_s):
             return None
         part = slice(int(seen[0]), int(seen[-1]) + 1)
+        if len(seen) < self._config.min_observed_share * (part.stop - part.start):
+            return None
         time_s = time_s[part]
         seen_s = np.array(track.time_s)[seen]
         boxes = smooth(seen_s, np.array(track.xyxy, np.float64)[seen], self._config.smooth_s)
