@@ -9,8 +9,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.synthesize import size
+
 if TYPE_CHECKING:
     from commands.synthetic_set import SyntheticSet
+    from pipeline.config import Config
+    from pipeline.outputs.run_directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=SEED, help=f"another number makes another scene (default {SEED})")
     add("--people", type=int, default=PEOPLE, metavar="N", help=f"how many people (default {PEOPLE})")
     add("--seconds", type=float, default=SECONDS, metavar="S", help=f"length of the videos (default {SECONDS:g})")
+    add("--size", type=size, default=SIZE_WH, metavar="WxH", help=f"of the images (default {SIZE_WH[0]}x{SIZE_WH[1]})")
     add("--difficulty", default="easy", metavar="RUNG", help="a rung of docs/synthetic.md (default easy)")
     add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="one setting of the tracking")
     add("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N")
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise UsageError(f"--seed {args.seed}: want 0 or more")
     root: Path = args.output
-    request = SceneRequest(args.seed, args.people, CAMERAS, args.seconds, args.difficulty, SIZE_WH, FPS)
+    request = SceneRequest(args.seed, args.people, CAMERAS, args.seconds, args.difficulty, args.size, FPS)
     started = time.monotonic()
     with RunDirectory.create(root, overwrite=root.exists()) as directory:
         _remove_old(root)
@@ -102,13 +107,13 @@ def _files(scene: SyntheticSet) -> list[tuple[str, tuple[Path, ...]]]:
     return [(name, (path,)) for name, path in scene.videos.items()]
 
 
-def _config(tracking: argparse.Namespace, overrides: list[str]):  # type: ignore[no-untyped-def]
+def _config(tracking: argparse.Namespace, overrides: list[str]) -> Config:
     from pipeline.config_loading import load_config  # noqa: PLC0415
 
     return load_config(tracking.config, overrides)
 
 
-def _mosaic(directory, scene: SyntheticSet, tracking: argparse.Namespace) -> None:  # type: ignore[no-untyped-def]
+def _mosaic(directory: RunDirectory, scene: SyntheticSet, tracking: argparse.Namespace) -> None:
     from commands.mosaic import write_mosaic  # noqa: PLC0415
     from commands.progress import FrameProgress  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ class Shot:
 
 def record(scenario: Scenario, camera: SceneCamera) -> Iterator[Shot]:
     """All pictures of a camera, in order. The first one takes some seconds: the empty room is rendered once."""
-    renderer = Renderer(scenario.floor, camera.pinhole, Wardrobe(scenario.looks), camera.light, camera.seed)
+    renderer = Renderer(scenario.floor, camera.pinhole, Wardrobe(scenario.looks), camera.light, scenario.seed)
     sensor = Sensor(camera.sensor, camera.pinhole.size_wh, camera.seed)
     for index in range(scenario.frames(camera)):
         time_s = index / camera.fps

@@ -28,7 +28,8 @@ class Difficulty:
     """Clothes are chosen to differ; else as chance has it."""
     uniforms: float = 0.0
     """Share of people in one and the same uniform."""
-    groups: float = 0.15
+    groups: float = 0.0
+    """Share of people who walk beside another one."""
     stops: float = 0.25
     leaving: float = 0.15
     exposure: float = 0.05
@@ -162,7 +163,7 @@ def _place_cameras(  # noqa: PLR0917
         share = float(rng.choice([0.75, 1.0])) if knobs.own_rates else 1.0
         size = (round(size_wh[0] * share / 2) * 2, round(size_wh[1] * share / 2) * 2)
         pinhole = PinholeCamera.looking(
-            (x, y, float(rng.uniform(2.6, 2.95))), (float(middle[0]), float(middle[1]), 0.75), size,
+            (x, y, float(rng.uniform(2.85, 3.05))), (float(middle[0]), float(middle[1]), 0.75), size,
             float(rng.uniform(70, 80)),
         )  # fmt: skip
         dim = 1 - knobs.dim * (home % 2)

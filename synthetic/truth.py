@@ -11,7 +11,7 @@ from pipeline.types import Float64, UInt8
 from synthetic.renderer import Seen
 from synthetic.scenario import Scenario, SceneCamera
 
-MIN_VISIBILITY = 0.25
+MIN_VISIBILITY = 0.3
 """Who shows less of the body is in nobody's truth: below, a box of the whole body is a guess."""
 MIN_HEIGHT = 0.05
 """Lowest visible height, share of the image's."""
@@ -19,7 +19,7 @@ TABLE_HEADER = "frame,id,x1,y1,x2,y2,visible_x1,visible_y1,visible_x2,visible_y2
 
 
 def counts(seen: Seen, size_wh: tuple[int, int]) -> bool:
-    """Whether somebody is to be found: a quarter of the body is seen, and that over 5 % of the image's height."""
+    """Whether somebody is to be found: three tenths of the body are seen, over 5 % of the image's height."""
     return seen.visibility >= MIN_VISIBILITY and seen.visible[3] - seen.visible[1] >= MIN_HEIGHT * size_wh[1]
 
 
