@@ -115,7 +115,7 @@ def describe(path: Path, embedder: Embedder, hold_out: int | None = None, seed: 
 
 
 def score(query: Described, gallery: Described) -> RetrievalResult:
-    """By the Market-1501 protocol: a person's other crops of the query's own camera are junk; identity 0 is somebody."""
+    """By the Market-1501 protocol: a person's other crops of the query's own camera are junk; id 0 is somebody."""
     from evaluation.retrieval import Labels, evaluate_retrieval  # noqa: PLC0415
 
     return evaluate_retrieval(

@@ -12,6 +12,7 @@ from pipeline.outputs.fingerprint import file_hash
 from pipeline.types import Detector, Embedder
 from reid import build_embedder
 from reid.embedder import card_of
+from trackers import build_tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Networks:
 
 def build_networks(config: Config) -> Networks:
     """Load both. Raises UsageError for weights that are missing, damaged or refused."""
+    build_tracker(config.tracker)  # a wrong name is told before anything is loaded
     detector = build_detector(config.detector, config.runtime)
     embedder = build_embedder(config.embedder, config.runtime)
     card = card_of(config.embedder)

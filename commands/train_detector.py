@@ -17,9 +17,8 @@ from pipeline.config_words import nearest
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from detectors.training.dataset import Complete, PackedImages
+    from detectors.training.loop import Weights
     from detectors.training.settings import TrainSettings
     from evaluation.detection import DetectionResult
 
@@ -61,14 +60,12 @@ def run(args: argparse.Namespace) -> int:
     data = build_data(settings, args.data, args.output, args.teacher, runtime)
 
     import cv2  # noqa: PLC0415 - heavy, after all that can fail without it
-    import torch  # noqa: PLC0415
 
     from detectors.training.export import export  # noqa: PLC0415
-    from detectors.training.loop import Trainer  # noqa: PLC0415
+    from detectors.training.loop import Trainer, limit_threads  # noqa: PLC0415
     from runtime.network import choose_device  # noqa: PLC0415
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    limit_threads(args.threads)
     cv2.setNumThreads(1)  # pictures are small: threads of its own cost more than they give
     trainer = Trainer(settings, data, args.output, choose_device(args.device))
     if args.resume:
@@ -131,7 +128,7 @@ def build_data(
     return pack(sources, output / "data", complete)
 
 
-def make_score(settings: TrainSettings, data: PackedImages) -> Callable[[dict[str, Tensor]], DetectionResult | None]:
+def make_score(settings: TrainSettings, data: PackedImages) -> Callable[[Weights], DetectionResult | None]:
     """Scores weights on a fixed sample of the held-out images that are fully labelled, at the last phase's size."""
     import numpy as np  # noqa: PLC0415
 
@@ -143,7 +140,7 @@ def make_score(settings: TrainSettings, data: PackedImages) -> Callable[[dict[st
     rows = [int(row) for row in np.random.default_rng(0).permutation(rows)[: settings.validate_images]]
     config = DetectorConfig(confidence=LEAST_CONFIDENCE)
 
-    def score(weights: dict[str, Tensor]) -> DetectionResult | None:
+    def score(weights: Weights) -> DetectionResult | None:
         network = network_from(weights, settings.yaml)
         found = predict(network, [data.image(row) for row in rows], settings.phases[-1].size_px, config)
         pairs = zip(rows, found, strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from pipeline.config import DetectorConfig, RuntimeConfig
+from pipeline.config import DetectorConfig, RuntimeConfig, choose
 from pipeline.types import Detector
 
 Factory = Callable[[DetectorConfig, RuntimeConfig], Detector]
@@ -34,4 +34,4 @@ DETECTORS: dict[str, Factory] = {
 
 def build_detector(config: DetectorConfig, runtime: RuntimeConfig) -> Detector:
     """The detector that `config.name` says, ready to run. Raises UsageError for weights that are missing or refused."""
-    return DETECTORS[config.name](config, runtime)
+    return choose("detector", config.name, DETECTORS)(config, runtime)

@@ -6,11 +6,16 @@ that names it and the nearest known key (pipeline/config_loading.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.errors import UsageError
+
+Part = TypeVar("Part")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -34,7 +39,7 @@ class VideoConfig(Section):
 class DetectorConfig(Section):
     """Finding people."""
 
-    name: Literal["yolo", "torchvision", "replay"] = "yolo"
+    name: str = Field(default="yolo", description="yolo, torchvision, replay, or one that was added to DETECTORS.")
     model: str = Field(
         default="bundled",
         description="bundled; a path to .pt, .onnx or an OpenVINO folder; a torchvision model's name.",
@@ -56,7 +61,9 @@ class DetectorConfig(Section):
 class TrackerConfig(Section):
     """Following people in one camera. Ages are seconds."""
 
-    name: Literal["bytetrack", "sort", "sort_paper"] = "bytetrack"
+    name: str = Field(
+        default="bytetrack", description="bytetrack, sort, sort_paper, or one that was added to TRACKERS."
+    )
     high_confidence: Fraction = Field(default=0.5, description="Boxes from here on are matched first.")
     low_confidence: Fraction = Field(default=0.1, description="Boxes from here on may still continue a track.")
     new_confidence: Fraction = Field(default=0.6, description="A new track starts from here on.")
@@ -84,7 +91,7 @@ class CropConfig(Section):
 class EmbedderConfig(Section):
     """Describing people."""
 
-    name: Literal["mgn", "openvino", "onnx"] = "mgn"
+    name: str = Field(default="mgn", description="mgn, openvino, onnx, or one that was added to EMBEDDERS.")
     model: str = Field(default="bundled", description="bundled; or a path to .safetensors, .xml or .onnx.")
     batch_crops: int = Field(default=16, ge=1, le=1024)
     flip: bool = Field(default=True, description="Average a crop's vector with its mirror image's.")
@@ -190,3 +197,12 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     cameras: dict[str, CameraConfig] = Field(default_factory=dict)
+
+
+def choose(kind: str, name: str, known: Mapping[str, Part]) -> Part:
+    """The part called `name`. Raises UsageError that names the nearest of `known`; `kind` is the section's name."""
+    if name in known:
+        return known[name]
+    close = get_close_matches(name, known, n=1)
+    nearest = f"nearest: {close[0]}" if close else f"known: {', '.join(known)}"
+    raise UsageError(f"{kind}.name is {name!r}, which is no {kind}; {nearest}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.config import EmbedderConfig, RuntimeConfig, choose
 from pipeline.types import Embedder
 
 Factory = Callable[[EmbedderConfig, RuntimeConfig], Embedder]
@@ -33,4 +33,4 @@ EMBEDDERS: dict[str, Factory] = {
 
 def build_embedder(config: EmbedderConfig, runtime: RuntimeConfig) -> Embedder:
     """The embedder that `config.name` says. Raises UsageError for weights that are missing, damaged or do not fit."""
-    return EMBEDDERS[config.name](config, runtime)
+    return choose("embedder", config.name, EMBEDDERS)(config, runtime)

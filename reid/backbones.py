@@ -110,7 +110,7 @@ class Residual(nn.Module):
         super().__init__()
         self.first = _convolution(width, hidden, 3)
         self.second = _convolution(hidden, width, 3)
-        # One channel a group is instance norm; torch's own class would leave channels-last and cost three times as much.
+        # One channel a group is instance norm; torch's own class leaves channels-last and is three times slower.
         self.after = nn.GroupNorm(width, width) if instance_norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from pipeline.config import TrackerConfig
+from pipeline.config import TrackerConfig, choose
 from pipeline.types import Tracker
 from trackers.bytetrack import ByteTrack
 from trackers.sort import Sort
@@ -19,4 +19,4 @@ TRACKERS: dict[str, Callable[[TrackerConfig], Tracker]] = {
 
 def build_tracker(config: TrackerConfig) -> Tracker:
     """A fresh tracker for one camera."""
-    return TRACKERS[config.name](config)
+    return choose("tracker", config.name, TRACKERS)(config)

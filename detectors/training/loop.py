@@ -28,7 +28,8 @@ from pipeline.types import Float32, Int64, UInt8
 
 logger = logging.getLogger(__name__)
 
-Validate = Callable[[dict[str, Tensor]], str]
+Weights = dict[str, Tensor]
+Validate = Callable[[Weights], str]
 """Weights in, a line for the log out."""
 MOSAIC_GRIDS = ((2, 0.75), (3, 0.25))
 """Cells a side of a mosaic, and how often: 3 x 3 brings people of 20 px."""
@@ -243,3 +244,9 @@ class Trainer:
         for mean, value in pairs:
             if not mean.dtype.is_floating_point:
                 mean.copy_(value)
+
+
+def limit_threads(threads: int) -> None:
+    """Let torch use `threads` threads; 0 leaves it as it is."""
+    if threads:
+        torch.set_num_threads(threads)

@@ -47,7 +47,7 @@ def refusal(path: Path | None, *overrides: str) -> str:
         ("detector: {confidence: '0.3'}", ["the text '0.3'", "a number"]),
         ("detector: {confidence: true}", ["is true", "a number"]),
         ("detector: {batch_frames: 2.5}", ["is 2.5", "a whole number from 1 to 64"]),
-        ("detector: {name: SSD}", ["one of yolo, torchvision, replay"]),
+        ("output: {blur: faces}", ["one of none, heads, persons"]),
         ("runtime: {device: tpu}", ["matching ^(auto|cpu|cuda"]),
         ("tracker: 3", ["tracker is 3", "a section"]),
         ("cameras: {a: {watch: [[[0, 0], [1, 1]]]}}", ["cameras.a.watch", "at least 3 corners"]),
@@ -159,7 +159,7 @@ def test_wrong_overrides_are_named(override: str, wanted: str) -> None:
 
 def test_control_characters_do_not_reach_the_message(write: Write) -> None:
     assert "\x1b" not in refusal(write('"\\e[31mred": 1'))
-    assert "\x1b" not in refusal(write('detector: {name: "\\e[31mred"}'))
+    assert "\x1b" not in refusal(write('output: {blur: "\\e[31mred"}'))
 
 
 @pytest.mark.parametrize(

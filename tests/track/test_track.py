@@ -124,6 +124,7 @@ def test_bad_usage_is_exit_2_in_one_line(footage, passerby: Run, tmp_path: Path)
         (("--videos", "missing.mp4"), "missing.mp4"),
         (("--videos", video, video), "hall-2="),
         (("--videos", video, "--set", "trakcer.name=sort"), "tracker"),
+        (("--videos", video, "--set", "tracker.name=bytetrak"), "nearest: bytetrack"),
         (("--videos", video, "--output", "there"), "there"),
         (("--videos", video, "--output", "there", "--overwrite"), "there"),
         (("--videos", video, "--start", "5", "--end", "2"), "--end"),
