@@ -13,7 +13,7 @@ from detectors.suppression import drop_unusable, nested_duplicates, suppress
 from pipeline.config import DetectorConfig
 from runtime.nms import greedy_nms
 
-CONFIG = DetectorConfig()
+CONFIG = DetectorConfig(confidence=0.25)
 SIZE = (640, 480)
 
 
