@@ -80,9 +80,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/ladder"))
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     args = parser.parse_args()
-    print(
-        "| rung | seed | IDF1 | HOTA | MOTA | splits | merges | miss | false | s |\n|---|---|---|---|---|---|---|---|---|---|"
-    )
+    print("| rung | seed | IDF1 | HOTA | MOTA | splits | merges | miss | false | s |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     worst = 1.0
     for rung in args.rungs:
         people = args.people * 2 if rung in ("crowd", "all") else args.people
