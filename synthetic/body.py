@@ -250,9 +250,9 @@ class _Maker:
             rows = [(0.440, -0.01, y, 0.075, 0.026), (0.540, -0.01, y, 0.070, 0.022)]
             parts.append(self._rings(rows, _one(PELVIS), paint, exponent=4.0))
         elif look.bag == "handbag":
-            y = -WRIST_Y * look.shoulders
+            y = WRIST_Y * look.shoulders  # the right hand may hold a phone
             rows = [(0.270, 0.01, y, 0.085, 0.028), (0.380, 0.01, y, 0.070, 0.018), (0.410, 0.01, y, 0.018, 0.010)]
-            parts.append(self._rings(rows, _one(FOREARM[1]), paint, exponent=4.0))
+            parts.append(self._rings(rows, _one(FOREARM[0]), paint, exponent=4.0))
         if look.top == "hoodie":
             hood = [
                 (0.790, -0.060, 0, 0.022, 0.050),
