@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from trackers import build_tracker
 
 @dataclass(frozen=True, slots=True)
 class OpenedCameras:
-    """`cameras` in the order given, with the header of the first file; `faults` of those that cannot be read."""
+    """`cameras` in the order given, with the header of the first file that opens; `faults` of those without any."""
 
     cameras: tuple[Camera, ...]
     infos: dict[str, VideoInfo]
@@ -30,12 +31,12 @@ class OpenedCameras:
 
 
 def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
-    """Read the headers. A camera that cannot be read is told in `faults`; none is raised."""
+    """Read the headers. A camera of which no file can be read is told in `faults`; none is raised."""
     infos: dict[str, VideoInfo] = {}
     faults: dict[str, CameraError] = {}
     for camera_id, paths in files:
         try:
-            infos[camera_id] = probe(paths[0], config.video.max_pixels)
+            infos[camera_id] = _first_readable(paths, config.video.max_pixels)
         except CameraError as fault:
             faults[camera_id] = fault
     offsets = _offsets(list(infos), config)
@@ -49,6 +50,17 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
                        _calibration(camera_id, known))
             )  # fmt: skip
     return OpenedCameras(tuple(cameras), infos, faults)
+
+
+def _first_readable(paths: Sequence[Path], max_pixels: int) -> VideoInfo:
+    """Header of the first file that opens; the reader tells of the others. Raises the first file's CameraError."""
+    faults: list[CameraError] = []
+    for path in paths:
+        try:
+            return probe(path, max_pixels)
+        except CameraError as fault:
+            faults.append(fault)
+    raise faults[0]
 
 
 def _offsets(camera_ids: Sequence[str], config: Config) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from commands.track_arguments import overrides, seconds
-from commands.track_cameras import make_scene, open_cameras
+from commands.track_cameras import make_scene, open_cameras, open_reader
 from pipeline.config_loading import load_config
 from pipeline.errors import UsageError
 
@@ -42,6 +42,23 @@ def test_a_file_that_is_no_video_is_told_and_the_rest_stands(footage, tmp_path: 
     assert found.faults["bad"].code == "not_a_video"
     assert found.cameras[0].size_wh == (320, 240)
     assert found.cameras[0].fps == pytest.approx(10.0)
+
+
+def test_an_unreadable_first_segment_does_not_cost_the_camera(footage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"")
+    files = [("hall", (bad, footage.videos["hall"])), ("gone", (bad, tmp_path / "absent.mp4"))]
+    found = open_cameras(files, settings())
+    (hall,) = found.cameras
+    assert found.infos["hall"].path == footage.videos["hall"]
+    assert hall.size_wh == (320, 240)
+    assert {name: fault.code for name, fault in found.faults.items()} == {"gone": "empty_file"}
+    args = argparse.Namespace(start=None, end=0.5)
+    with open_reader(hall, settings(), args) as reader:
+        assert len(list(reader)) == 5
+        report = reader.report()
+    assert report.status == "partial"
+    assert any("bad.mp4" in cause for cause in report.causes)
 
 
 def test_regions_overlaps_and_homography_come_from_the_settings(footage) -> None:  # type: ignore[no-untyped-def]
