@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,11 @@ from pipeline.video.probe import VideoInfo, probe
 from pipeline.video.reader import VideoReader
 from trackers import build_tracker
 
+log = logging.getLogger(__name__)
+
+_START_SLACK_S = 1.0
+"""Recorders write whole seconds: starts this close say nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedCameras:
@@ -31,7 +37,10 @@ class OpenedCameras:
 
 
 def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
-    """Read the headers. A camera of which no file can be read is told in `faults`; none is raised."""
+    """Read the headers. A camera of which no file can be read is told in `faults`; none is raised.
+
+    Raises UsageError for what the configuration says of the cameras and cannot be.
+    """
     infos: dict[str, VideoInfo] = {}
     faults: dict[str, CameraError] = {}
     for camera_id, paths in files:
@@ -39,7 +48,10 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
             infos[camera_id] = _first_readable(paths, config.video.max_pixels)
         except CameraError as fault:
             faults[camera_id] = fault
-    offsets = _offsets(list(infos), config)
+    # Of all cameras that were given: one that is repaired later must not shift the others.
+    offsets = _offsets([camera_id for camera_id, _ in files], config)
+    if config.clock == "common":
+        _tell_ignored_starts(infos, config)
     cameras = []
     for camera_id, paths in files:
         if camera_id in infos:
@@ -78,6 +90,27 @@ def _offsets(camera_ids: Sequence[str], config: Config) -> dict[str, float]:
         )
     first = min(starts.values())
     return {c: (starts[c] - first).total_seconds() + known[c].time_offset_s for c in camera_ids}
+
+
+def _tell_ignored_starts(infos: Mapping[str, VideoInfo], config: Config) -> None:
+    """Warn when cameras that nothing was configured of are put at one time though their files say otherwise."""
+    starts = {
+        camera_id: info.start_time
+        for camera_id, info in infos.items()
+        if info.start_time is not None
+        and not config.cameras.get(camera_id, CameraConfig()).model_fields_set & {"start_time", "time_offset_s"}
+    }
+    if len(starts) < 2:
+        return
+    first, last = min(starts, key=starts.__getitem__), max(starts, key=starts.__getitem__)
+    difference_s = (starts[last] - starts[first]).total_seconds()
+    if difference_s > _START_SLACK_S:
+        log.warning(
+            "--clock common: the files say that %s starts %g s after %s, but both are put at 0, for such tags are "
+            "often wrong; if it is true, --set cameras.%s.time_offset_s=%g, or start_time for every camera; "
+            "if not, time_offset_s=0",
+            last, difference_s, first, last, difference_s,
+        )  # fmt: skip
 
 
 def _utc(time: datetime) -> datetime:

@@ -6,6 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -59,6 +60,53 @@ def test_an_unreadable_first_segment_does_not_cost_the_camera(footage, tmp_path:
         report = reader.report()
     assert report.status == "partial"
     assert any("bad.mp4" in cause for cause in report.causes)
+
+
+def tagged(path: Path, start: str) -> Path:
+    """Half a second of grey whose container says when it was recorded."""
+    with av.open(str(path), "w", format="mp4") as output:
+        output.metadata["creation_time"] = start
+        stream = output.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 100, np.uint8), format="bgr24")
+            frame.pts = index
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return path
+
+
+def test_starts_that_the_files_tell_are_not_ignored_silently(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hours = {"hall": "10:00:00", "yard": "10:05:00", "door": "10:00:00.9"}
+    files = [(name, (tagged(tmp_path / f"{name}.mp4", f"2026-03-01T{hour}Z"),)) for name, hour in hours.items()]
+
+    def told(count: int, *entries: str) -> str:
+        caplog.clear()
+        assert {camera.time_offset_s for camera in open_cameras(files[:count], settings(*entries)).cameras} <= {0, 300}
+        return caplog.text
+
+    text = told(2, "clock=common")
+    assert "yard starts 300 s after hall" in text
+    assert "cameras.yard.time_offset_s=300" in text
+    assert told(2) == "", "clock unknown: nothing is made of the times"
+    assert told(2, "clock=common", "cameras.yard.time_offset_s=300") == ""
+    assert told(2, "clock=common", "cameras.yard.time_offset_s=0") == "", "somebody looked at it"
+    starts = [f"cameras.{name}.start_time=2026-03-01T10:00:00Z" for name in ("hall", "yard")]
+    assert told(2, "clock=common", *starts) == ""
+    assert "yard" in told(3, "clock=common", "cameras.door.time_offset_s=0"), "the other two still contradict"
+    del files[1]
+    assert told(2, "clock=common") == "", "less than a second"
+
+
+def test_a_camera_that_fails_shifts_no_other(footage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Repaired, it must find the others at the times they had."""
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"")
+    entries = ("clock=common", "cameras.door.start_time=2026-03-01T09:00:00Z",
+               "cameras.hall.start_time=2026-03-01T09:00:07Z")  # fmt: skip
+    hall = ("hall", (footage.videos["hall"],))
+    for door in (bad, footage.videos["yard"]):
+        assert open_cameras([("door", (door,)), hall], settings(*entries)).cameras[-1].time_offset_s == 7.0
 
 
 def test_regions_overlaps_and_homography_come_from_the_settings(footage) -> None:  # type: ignore[no-untyped-def]
