@@ -21,8 +21,7 @@ from runtime.torchvision_ops import ensure_torchvision_ops
 TrunkName = Literal["light", "resnet18", "resnet50", "resnet101"]
 TRUNKS: tuple[TrunkName, ...] = ("light", "resnet18", "resnet50", "resnet101")
 
-# The light trunk: chosen by training throughput on a CPU with AMX (docs/reid.md), where dense 3x3 convolutions in
-# bfloat16 cost a third of what depthwise ones cost for the same map.
+# The light trunk: chosen for training throughput on a CPU with AMX (docs/reid.md).
 STEM, MIDDLE, LATE, HIDDEN, LAST = 64, 128, 256, 192, 512
 
 
