@@ -1,43 +1,93 @@
-"""Ctrl-C and SIGTERM during a run: the first asks for a clean end, the second ends at once."""
+"""Ctrl-C and SIGTERM during a run: the first asks for a clean end within seconds, the second ends at once."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 log = logging.getLogger(__name__)
 
+LIMIT_S = 4.5
+"""`docker stop` waits 10 s, the contract 5: then the process ends wherever it is. The store bears that, as it bears
+`kill -9`: every file is whole or marked as partial, and `--resume` goes on."""
+HURRY_S = 2.0
+"""From here on the partial results are cut short."""
+
 
 class Interruption:
-    """Context manager that turns the first SIGINT or SIGTERM into a wish; `exit_code` is then 130 or 143."""
+    """Context manager for a whole run.
 
-    def __init__(self) -> None:
+    The first SIGINT or SIGTERM becomes a wish (`asked`) that the work looks at between batches; inside `at_once()`, and
+    the second time, it raises KeyboardInterrupt. After `limit_s` the process is ended. SIGHUP (the terminal is closed)
+    is ignored. `exit_code` is 130 or 143 once asked.
+    """
+
+    def __init__(self, limit_s: float = LIMIT_S) -> None:
+        self._limit_s = limit_s
         self._signal: int | None = None
+        self._asked_s = 0.0
+        self._at_once = False
         self._before: dict[int, object] = {}
+        self._watchdog: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._ask)
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None:
             raise KeyboardInterrupt
-        self._signal = number
+        self._signal, self._asked_s = number, time.monotonic()
+        self._watchdog = threading.Timer(self._limit_s, self._end)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        if self._at_once:
+            raise KeyboardInterrupt
         log.warning("interrupted: finishing the frames in hand and writing what there is; once more to stop at once")
+
+    def _end(self) -> None:
+        try:
+            os.write(2, b"error: interrupted; the clean end took too long and was cut off; --resume goes on\n")
+        finally:
+            os._exit(self.exit_code)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, there is nothing to finish: the first signal raises too."""
+        self._at_once = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
 
     @property
     def asked(self) -> bool:
         """Whether to end."""
         return self._signal is not None
+
+    @property
+    def hurry(self) -> bool:
+        """Whether to end without anything that takes time."""
+        return self.asked and time.monotonic() - self._asked_s > HURRY_S
 
     @property
     def exit_code(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,9 +50,11 @@ def _usable(xyxy: Float32, confidence: Float32, size_wh: tuple[int, int], least:
 
 
 def _capped(detections: Detections, most: int) -> Detections:
-    if len(detections) > most:
-        logger.warning("%d boxes dropped: above detector.max_detections=%d", len(detections) - most, most)
-    return _most_confident(detections, most)
+    """The most confident, with the count of those that went, which run_report.json tells."""
+    dropped = max(len(detections) - most, 0)
+    if dropped:
+        logger.debug("%d boxes dropped: above detector.max_detections=%d", dropped, most)
+    return replace(_most_confident(detections, most), dropped=dropped)
 
 
 def _most_confident(detections: Detections, most: int) -> Detections:

@@ -106,6 +106,8 @@ class Detections:
 
     xyxy: Float32
     confidence: Float32
+    dropped: int = 0
+    """More were found than `detector.max_detections` lets through: how many are not here."""
 
     def __post_init__(self) -> None:
         xyxy = _boxes(self.xyxy)
@@ -121,7 +123,7 @@ class Detections:
 
     def take(self, rows: NDArray[np.generic]) -> Detections:
         """The detections of `rows` (indices or a mask), in that order."""
-        return Detections(self.xyxy[rows], self.confidence[rows])
+        return Detections(self.xyxy[rows], self.confidence[rows], self.dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +243,6 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    def of_camera(self, camera_id: str) -> Embeddings:
-        """The rows of one camera's tracklets."""
-        rows = [row for row, key in enumerate(self.keys) if key[0] == camera_id]
-        keys = tuple(self.keys[row] for row in rows)
-        return Embeddings(keys, self.frame_index[rows], self.vector[rows], self.quality[rows])
 
     @classmethod
     def join(cls, parts: Sequence[Embeddings], dimension: int) -> Embeddings:

@@ -48,10 +48,13 @@ class CameraRun:
         self._gap_s = crop_config.gap_s
         self.tracklets: list[Tracklet] = []
         self.frames = 0
+        self.boxes_dropped = 0
+        """Boxes above detector.max_detections."""
 
     def feed(self, frame: Frame, detections: Detections) -> list[Crop]:
         """Take the next frame with what was found in it; return the crops of the tracklets that ended."""
         height, width = frame.image.shape[:2]
+        self.boxes_dropped += detections.dropped
         detections = inside_region(detections, self.camera.region, (width, height))
         tracked = self._tracker.update(detections, frame.time_s)
         self._sampler.offer(frame, tracked, detections)
