@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
 
     Raises UsageError for what the configuration says of the cameras and cannot be.
     """
+    _refuse_unknown_overlaps(config, [camera_id for camera_id, _ in files])
     infos: dict[str, VideoInfo] = {}
     faults: dict[str, CameraError] = {}
     for camera_id, paths in files:
@@ -62,6 +64,16 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
                        _calibration(camera_id, known))
             )  # fmt: skip
     return OpenedCameras(tuple(cameras), infos, faults)
+
+
+def _refuse_unknown_overlaps(config: Config, camera_ids: Sequence[str]) -> None:
+    """A mistyped camera would silently be no neighbour; one that was given and fails is none either, rightly."""
+    for camera_id, known in config.cameras.items():
+        for other in known.overlaps:
+            if other not in camera_ids:
+                close = get_close_matches(other, camera_ids, n=1)
+                hint = f"nearest: {close[0]}" if close else f"cameras of this run: {', '.join(camera_ids)}"
+                raise UsageError(f"configuration: cameras.{camera_id}.overlaps: no camera {other!r}; {hint}")
 
 
 def _first_readable(paths: Sequence[Path], max_pixels: int) -> VideoInfo:

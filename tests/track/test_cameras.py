@@ -128,6 +128,18 @@ def test_regions_overlaps_and_homography_come_from_the_settings(footage) -> None
         opened(footage, "cameras.hall.image_to_ground=[[1, 0, 0], [0, 0, 0], [0, 0, 1]]")
 
 
+def test_a_mistyped_overlap_is_named_with_the_nearest_camera(footage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=r"cameras\.hall\.overlaps: no camera 'yadr'; nearest: yard"):
+        opened(footage, "cameras.hall.overlaps=[yadr]")
+    with pytest.raises(UsageError, match=r"no camera 'x'; cameras of this run: hall, yard"):
+        opened(footage, "cameras.hall.overlaps=[yard, x]")
+    bad = tmp_path / "yard.mp4"
+    bad.write_bytes(b"")
+    entry = "cameras.hall.overlaps=[yard]"
+    found = open_cameras([("hall", (footage.videos["hall"],)), ("yard", (bad,))], settings(entry))
+    assert make_scene(found.cameras, settings(entry)).overlapping == frozenset(), "given, but it failed: no typo"
+
+
 def test_times_on_the_command_line() -> None:
     assert [seconds(text) for text in ("90", "1:30", "0:01:30", "2.5")] == [90.0, 90.0, 90.0, 2.5]
     for text in ("", "1:2:3:4", "-5", "nan", "inf", "a:b"):
