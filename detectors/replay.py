@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from detectors.suppression import drop_unusable
 from pipeline.config import DetectorConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.geometry import tlwh_to_xyxy
+from pipeline.mot_text import read_rows
 from pipeline.types import Detections, Float32, Frame
 
 Rows = dict[int, tuple[Float32, Float32]]
@@ -46,35 +46,14 @@ class ReplayDetector:
 
 
 def read_mot(path: Path) -> Rows:
-    """Read `frame(1-based),id,left,top,width,height[,confidence,...]`; a missing confidence, or -1, counts as 1.
-
-    Raises UsageError that names file and line.
-    """
-    gathered: dict[int, list[list[float]]] = {}
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                values = [float(value) for value in line.split(",")[:7]]
-            except ValueError:
-                raise _bad(path, number, f"not numbers: {line.strip()[:60]!r}") from None
-            if len(values) < 6:
-                raise _bad(path, number, f"{len(values)} fields, want at least 6")
-            frame, _, *box = values
-            if not all(map(math.isfinite, values)) or frame != int(frame) or frame < 1 or min(box[2:4]) <= 0:
-                raise _bad(path, number, f"frame must be 1, 2, ..., sides above 0, all finite: {line.strip()[:60]!r}")
-            confidence = box[4] if len(box) > 4 else -1.0
-            gathered.setdefault(int(frame) - 1, []).append([*box[:4], 1.0 if confidence == -1 else confidence])
-    rows: Rows = {}
-    for frame_index, listed in gathered.items():
-        table = np.array(listed, np.float64)
-        rows[frame_index] = tlwh_to_xyxy(table[:, :4]).astype(np.float32), table[:, 4].astype(np.float32)
-    return rows
-
-
-def _bad(path: Path, number: int, reason: str) -> UsageError:
-    return UsageError(f"{path}:{number}: {reason}; want MOT text: frame,id,left,top,width,height,confidence")
+    """Read MOT text; a missing confidence, or -1, counts as 1. Raises UsageError that names file and line."""
+    _, table = read_rows(path)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    xyxy = tlwh_to_xyxy(table[:, 2:6]).astype(np.float32)
+    confidence = np.where(table[:, 6] == -1, 1.0, table[:, 6]).astype(np.float32)
+    frames, starts = np.unique(table[:, 0].astype(np.int64) - 1, return_index=True)
+    parts = zip(np.split(xyxy, starts[1:]), np.split(confidence, starts[1:]), strict=True)
+    return dict(zip(frames.tolist(), parts, strict=False))  # of no rows `split` makes one empty part
 
 
 def build(config: DetectorConfig, runtime: RuntimeConfig) -> ReplayDetector:

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipeline", "runtime", "detectors", "trackers", "reid", "evaluation", "synthetic", "commands")
-FOUNDATION = ("pipeline.types", "pipeline.config", "pipeline.geometry", "pipeline.weights", "pipeline.errors")
+FOUNDATION = ("pipeline.types", "pipeline.config", "pipeline.geometry", "pipeline.weights", "pipeline.errors",
+              "pipeline.mot_text")  # fmt: skip
 PEERS = ("detectors", "trackers", "reid", "evaluation", "synthetic")
 FENCES = {
     "ultralytics": ("detectors/",),
@@ -76,7 +77,7 @@ def test_libraries_keep_their_rooms(library: str) -> None:
 
 
 def test_pipeline_foundation_does_not_import_stages() -> None:
-    """types, config, geometry, weights and errors stand below everything else of pipeline/."""
+    """types, config, geometry, weights, errors and mot_text stand below everything else of pipeline/."""
     for name in FOUNDATION:
         path = ROOT / (name.replace(".", "/") + ".py")
         above = [

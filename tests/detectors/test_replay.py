@@ -48,16 +48,28 @@ def test_confidence_and_image_border_count(tmp_path: Path, frame: MakeFrame) -> 
     assert found.confidence.tolist() == pytest.approx([0.9, 1, 1])
 
 
+def test_what_evaluation_reads_is_read_alike(tmp_path: Path, frame: MakeFrame) -> None:
+    """Blanks for commas, a byte order mark, boxes of no size (as trackers write them at the border)."""
+    (tmp_path / "cam.txt").write_bytes(b"\xef\xbb\xbf2 -1 1 2 3 4 0.5\r\n1 -1 5 5 9 9 0.9\r\n1 -1 5 5 0 9 0.8\r\n")
+    first, second = replay(tmp_path).detect([frame(index=0), frame(index=1)])
+    assert (first.xyxy.tolist(), second.xyxy.tolist()) == ([[5, 5, 14, 14]], [[1, 2, 4, 6]])
+    (tmp_path / "cam.txt").write_bytes(b"")
+    assert len(replay(tmp_path).detect([frame()])[0]) == 0
+    (tmp_path / "cam.txt").write_bytes(b"\x00\xff\xfe\x80")
+    with pytest.raises(UsageError, match="not a text file"):
+        replay(tmp_path).detect([frame()])
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("1,-1,10,20,5", "5 fields, want at least 6"),
-        ("one,-1,10,20,5,6,1", "not numbers"),
-        ("0,-1,10,20,5,6,1", "frame must be 1, 2"),
-        ("1.5,-1,10,20,5,6,1", "frame must be 1, 2"),
-        ("1,-1,10,20,0,6,1", "sides above 0"),
-        ("1,-1,nan,20,5,6,1", "all finite"),
-        ("1;-1;10;20;5;6;1", "not numbers"),
+        ("1,-1,10,20,5", "5 columns"),
+        ("one,-1,10,20,5,6,1", "not a number"),
+        ("0,-1,10,20,5,6,1", "counts frames from 1"),
+        ("1.5,-1,10,20,5,6,1", "whole numbers"),
+        ("1,-1,10,20,-5,6,1", "negative width"),
+        ("1,-1,nan,20,5,6,1", "nan or infinite"),
+        ("1;-1;10;20;5;6;1", "1 columns"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, reason: str) -> None:

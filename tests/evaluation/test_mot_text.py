@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from evaluation.mot_text import MotRows, format_mot, read_mot
+from evaluation.mot_text import MotRows, read_mot
 from pipeline.errors import UsageError
+from pipeline.outputs.mot import write_tracklets
+from pipeline.types import Tracklet
 
 
 @pytest.fixture
@@ -88,21 +90,18 @@ def test_what_is_no_text_or_no_file_is_told(file, tmp_path):
         read_mot(tmp_path / "absent.txt")
 
 
-def test_written_rows_are_read_back(file):
+def test_what_a_run_writes_is_read_back(tmp_path):
     rng = np.random.default_rng(1)
-    boxes = np.round(rng.uniform(1, 900, (50, 6)), 2)
-    boxes[:, 0], boxes[:, 1] = np.arange(1, 51), rng.integers(0, 9, 50)
-    rows = MotRows.of(np.column_stack([boxes, np.round(rng.random(50), 4)]))
-    again = read_mot(file(format_mot(rows)))
-    np.testing.assert_array_equal(again.frame, rows.frame)
-    np.testing.assert_array_equal(again.identity, rows.identity)
-    np.testing.assert_allclose(again.xyxy, rows.xyxy, atol=1e-9)
-    np.testing.assert_allclose(again.confidence, rows.confidence, atol=1e-9)
-
-
-def test_nan_is_never_written():
-    with pytest.raises(ValueError, match="finite"):
-        format_mot(MotRows.of([[1, 1, np.nan, 0, 1, 1]]))
+    left_top = np.round(rng.uniform(1, 900, (50, 2)), 2)
+    xyxy = np.concatenate([left_top, left_top + np.round(rng.uniform(1, 90, (50, 2)), 2)], axis=1)
+    confidence = np.round(rng.random(50), 4)
+    tracklet = Tracklet(("lobby", 7), np.arange(50), np.arange(50) / 10, xyxy, confidence, np.ones(50, bool))
+    write_tracklets(tmp_path / "lobby.txt", "lobby", [tracklet])
+    again = read_mot(tmp_path / "lobby.txt")
+    assert again.frame.tolist() == list(range(1, 51))
+    assert set(again.identity.tolist()) == {7}
+    np.testing.assert_allclose(again.xyxy, xyxy, atol=0.011)
+    np.testing.assert_allclose(again.confidence, confidence, atol=1e-4)
 
 
 def test_rows_of_other_shapes_are_refused():
