@@ -127,7 +127,7 @@ class AssociationConfig(Section):
         default=0.2, description="The same, up to which two tracklets serve as certain negatives to calibrate with."
     )
     clock_slack_s: Seconds = Field(
-        default=1.0, description="How long two cameras of one clock may both have a person, for clocks differ a little."
+        default=1.0, description="By how much two cameras' common clock may differ: so long both may have a person."
     )
     centre_min_people: int = Field(
         default=10,

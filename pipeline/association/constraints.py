@@ -66,7 +66,8 @@ def build_constraints(
 
     `duplicate_overlap`: median intersection over the smaller box from which two tracklets of one camera may be one
     person found twice. `well_apart_overlap`: up to it a pair is a certain negative (crops that show little of each
-    other). `slack_s`: seconds two cameras of one clock may both have somebody, for clocks are never quite the same.
+    other). `slack_s`: seconds by which two cameras of one clock may differ: so long both may have somebody who goes
+    from one to the other.
     """
     count = len(tracklets)
     cannot = np.zeros((count, count), dtype=np.bool_)
@@ -90,14 +91,19 @@ def build_constraints(
 
 
 def _elsewhere(tracklets: Sequence[Tracklet], scene: Scene, slack_s: float) -> Bool:
-    """Pairs `(N, N)` in two cameras without common floor whose times overlap by more than `slack_s`."""
+    """Pairs `(N, N)` in two cameras without common floor whose times overlap by more than a hand-over.
+
+    A hand-over: one clock being up to `slack_s` wrong, the one leaves before the other begins. Someone who comes and
+    goes amid a longer stay elsewhere is barred however short he is there; two visits of less than `slack_s` at the same
+    time are not, for the clocks' error alone may make one visit after the other look so.
+    """
     start = np.array([t.start_s for t in tracklets], dtype=np.float64)
     end = np.array([t.end_s for t in tracklets], dtype=np.float64)
-    both_s = np.minimum(end[:, None], end[None, :]) - np.maximum(start[:, None], start[None, :])
+    ahead_s = end[:, None] - start[None, :]  # by so much the row's clock must be ahead for the row to come first
     names = sorted({t.camera_id for t in tracklets})
     index = np.array([names.index(t.camera_id) for t in tracklets], dtype=np.int64)
     separate = np.array(
         [[a != b and frozenset((a, b)) not in scene.overlapping for b in names] for a in names], dtype=np.bool_
     ).reshape(len(names), len(names))
-    result: Bool = (both_s > slack_s) & separate[np.ix_(index, index)]
+    result: Bool = (np.minimum(ahead_s, ahead_s.T) > slack_s) & separate[np.ix_(index, index)]
     return result

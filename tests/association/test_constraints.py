@@ -59,6 +59,29 @@ def test_nobody_is_in_two_places_at_once(tracklet, scene, barred, clock):
     assert barred(later, scene("A", "B", clock=clock))[0] == set()
 
 
+@pytest.mark.parametrize(
+    ("visits", "two_people"),
+    [
+        (((0, 601), (300, 10)), True),  # 0.9 s amid 60 s elsewhere
+        (((0, 601), (300, 1)), True),  # a single box
+        (((0, 601), (595, 300)), False),  # hand-over, 0.5 s in both
+        (((0, 601), (585, 300)), True),  # 1.5 s in both
+        (((0, 601), (595, 4)), False),  # 0.3 s within the last 0.5 s: with a slow clock he came after
+        (((300, 10), (300, 10)), False),  # 0.9 s at the same time: with clocks 0.9 s apart, one after the other
+        (((300, 12), (300, 12)), True),  # 1.1 s at the same time
+        (((0, 20), (100, 20)), False),
+    ],
+)
+def test_the_slack_of_clocks_holds_at_hand_overs_only(tracklet, scene, barred, visits, two_people):
+    """Slack is what a clock may be shifted by, not what is taken off the time in both: 0.9 s amid 60 s were allowed."""
+    (a, a_length), (b, b_length) = visits
+    pair = [tracklet("A", start=a, length=a_length), tracklet("B", start=b, length=b_length)]
+    wanted = {(0, 1)} if two_people else set()
+    assert barred(pair, scene("A", "B", clock="common"))[0] == wanted
+    swapped = [tracklet("A", start=b, length=b_length), tracklet("B", start=a, length=a_length)]
+    assert barred(swapped, scene("A", "B", clock="common"))[0] == wanted
+
+
 def test_all_pairs_equal_a_slow_oracle(tracklet, scene, barred):
     rng = np.random.default_rng(0)
     many = [
