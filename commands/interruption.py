@@ -24,16 +24,16 @@ HURRY_S = 2.0
 class Interruption:
     """Context manager for a whole run.
 
-    The first SIGINT or SIGTERM becomes a wish (`asked`) that the work looks at between batches; inside `at_once()`, and
-    the second time, it raises KeyboardInterrupt. After `limit_s` the process is ended. SIGHUP (the terminal is closed)
-    is ignored. `exit_code` is 130 or 143 once asked.
+    The first SIGINT or SIGTERM raises KeyboardInterrupt, or, inside `deferred()`, becomes a wish (`asked`) that the
+    work looks at between batches; the second always raises. After `limit_s` the process is ended. SIGHUP (the terminal
+    is closed) is ignored. `exit_code` is 130 or 143 once asked.
     """
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._signal: int | None = None
         self._asked_s = 0.0
-        self._at_once = False
+        self._deferred = False
         self._before: dict[int, object] = {}
         self._watchdog: threading.Timer | None = None
 
@@ -58,7 +58,7 @@ class Interruption:
         self._watchdog = threading.Timer(self._limit_s, self._end)
         self._watchdog.daemon = True
         self._watchdog.start()
-        if self._at_once:
+        if not self._deferred:
             raise KeyboardInterrupt
         log.warning("interrupted: finishing the frames in hand and writing what there is; once more to stop at once")
 
@@ -69,15 +69,13 @@ class Interruption:
             os._exit(self.exit_code)
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, there is nothing to finish: the first signal raises too."""
-        self._at_once = True
+    def deferred(self) -> Iterator[None]:
+        """Inside, the first signal raises nothing: who works here asks `asked`."""
+        self._deferred = True
         try:
-            if self.asked:
-                raise KeyboardInterrupt
             yield
         finally:
-            self._at_once = False
+            self._deferred = False
 
     @property
     def asked(self) -> bool:
