@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from detectors import build_detector
+from detectors.replay import ReplayDetector
 from pipeline.association.prior import DistancePrior
 from pipeline.config import Config
 from pipeline.outputs.fingerprint import file_hash
@@ -26,10 +28,13 @@ class Networks:
     descriptions: dict[str, str]
 
 
-def build_networks(config: Config) -> Networks:
-    """Load both. Raises UsageError for weights that are missing, damaged or refused."""
+def build_networks(config: Config, camera_ids: Sequence[str] = ()) -> Networks:
+    """Load both. Raises UsageError for weights that are missing, damaged or refused, and for boxes to be replayed
+    that are missing for one of `camera_ids` or can't be read."""
     build_tracker(config.tracker)  # a wrong name is told before anything is loaded
     detector = build_detector(config.detector, config.runtime)
+    if isinstance(detector, ReplayDetector):
+        detector.load(camera_ids)
     embedder = build_embedder(config.embedder, config.runtime)
     card = card_of(config.embedder)
     prior = card.settings.get("distance_prior") if card is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +30,31 @@ class ReplayDetector:
         """See `pipeline.types.Detector`. Raises UsageError when a camera has no file."""
         results = []
         for frame in frames:
-            boxes = self._camera(frame.camera_id).get(frame.index)
+            if frame.camera_id not in self._rows:
+                self.load([frame.camera_id])
+            boxes = self._rows[frame.camera_id].get(frame.index)
             size = (frame.image.shape[1], frame.image.shape[0])
             results.append(Detections.empty() if boxes is None else drop_unusable(*boxes, size, self._config))
         return results
 
-    def _camera(self, camera_id: str) -> Rows:
-        if camera_id not in self._rows:
-            choices = [self._folder / f"{camera_id}.txt", self._folder / camera_id / "det.txt"]
-            path = next((choice for choice in choices if choice.is_file()), None)
-            if path is None:
-                raise UsageError(f"{choices[0]}: no boxes for camera {camera_id} ({choices[1]} neither); add the file")
-            self._rows[camera_id] = read_mot(path)
-        return self._rows[camera_id]
+    def load(self, camera_ids: Iterable[str]) -> None:
+        """Read the boxes of these cameras now. Raises UsageError with all files that are missing, or the first bad
+        line."""
+        files = {camera_id: box_file(self._folder, camera_id) for camera_id in camera_ids}
+        missing = [camera_id for camera_id, path in files.items() if path is None]
+        if missing:
+            names = ", ".join(f"{camera_id}.txt" for camera_id in missing)
+            raise UsageError(
+                f"detector.replay_dir {self._folder}: no boxes for camera {', '.join(missing)}; "
+                f"add {names} (or <camera>/det.txt)"
+            )
+        self._rows |= {camera_id: read_mot(path) for camera_id, path in files.items() if path is not None}
+
+
+def box_file(folder: Path, camera_id: str) -> Path | None:
+    """The file of a camera's boxes in `folder`: <camera>.txt or <camera>/det.txt; None where there is neither."""
+    choices = [folder / f"{camera_id}.txt", folder / camera_id / "det.txt"]
+    return next((choice for choice in choices if choice.is_file()), None)
 
 
 def read_mot(path: Path) -> Rows:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors import build_detector
-from detectors.replay import read_mot
+from detectors.replay import ReplayDetector, read_mot
 from pipeline.config import DetectorConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Detector, Frame
@@ -88,6 +88,17 @@ def test_what_is_missing_is_named(tmp_path: Path, frame: MakeFrame) -> None:
         replay(tmp_path / "gone")
     with pytest.raises(UsageError, match="no boxes for camera cam"):
         replay(tmp_path).detect([frame()])
+
+
+def test_all_missing_files_are_named_before_any_frame(tmp_path: Path) -> None:
+    (tmp_path / "hall.txt").write_text("1,-1,1,2,3,4,1\n")
+    detector = replay(tmp_path)
+    assert isinstance(detector, ReplayDetector)
+    with pytest.raises(UsageError, match=r"no boxes for camera yard, door; add yard\.txt, door\.txt"):
+        detector.load(["yard", "hall", "door"])
+    (tmp_path / "yard.txt").write_text("1,-1,1,2,3\n")
+    with pytest.raises(UsageError, match=r"yard\.txt:1: 5 columns"):
+        detector.load(["hall", "yard"])
 
 
 def test_the_published_boxes_of_sort_are_read_whole() -> None:
