@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectors import build_detector
-from detectors.replay import ReplayDetector
+from detectors import build_detector, yolo
+from detectors.replay import ReplayDetector, box_file
 from pipeline.association.prior import DistancePrior
 from pipeline.config import Config
 from pipeline.outputs.fingerprint import file_hash
 from pipeline.types import Detector, Embedder
+from pipeline.weights import load_card
 from reid import build_embedder
-from reid.embedder import card_of
+from reid.embedder import BUNDLED, card_of
 from trackers import build_tracker
+
+_BUNDLED = {"yolo": yolo.BUNDLED, "mgn": BUNDLED}
+"""The bundled weights by what runs them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Detector and embedder; `hashes` by `weights/<name>`; `descriptions`: where and how each runs."""
+    """Detector and embedder; `hashes` by `weights/<name>`, of replayed boxes by `boxes/<camera>`; `descriptions`: where
+    and how each runs."""
 
     detector: Detector
     embedder: Embedder
     distance_prior: DistancePrior | None
     hashes: dict[str, str]
     descriptions: dict[str, str]
+
+    def hashes_of(self, camera_id: str) -> list[str]:
+        """Those that a camera's results depend on: not on the boxes of others."""
+        boxes = f"boxes/{camera_id}"
+        return [digest for name, digest in self.hashes.items() if not name.startswith("boxes/") or name == boxes]
 
 
 def build_networks(config: Config, camera_ids: Sequence[str] = ()) -> Networks:
@@ -38,21 +48,35 @@ def build_networks(config: Config, camera_ids: Sequence[str] = ()) -> Networks:
     embedder = build_embedder(config.embedder, config.runtime)
     card = card_of(config.embedder)
     prior = card.settings.get("distance_prior") if card is not None else None
-    hashes = {f"weights/{name}": _hash(model) for name, model in _models(config)}
+    hashes = {f"weights/{name}": _hash(part, model) for name, part, model in _models(config)}
+    hashes |= {f"boxes/{camera_id}": file_hash(path) for camera_id, path in _boxes(config, camera_ids)}
     described = {"detector": detector, "embedder": embedder}
     descriptions = {name: str(getattr(part, "description", type(part).__name__)) for name, part in described.items()}
     return Networks(detector, embedder, DistancePrior.from_dict(prior) if prior else None, hashes, descriptions)
 
 
-def _models(config: Config) -> list[tuple[str, str]]:
-    models = [("embedder", config.embedder.model)]
-    if config.detector.name == "replay":
-        return models
-    return [("detector", config.detector.model), *models]
+def _models(config: Config) -> list[tuple[str, str, str]]:
+    """Name in the report, what runs it, and the model, of every weight file."""
+    detector, embedder = config.detector, config.embedder
+    models = [("embedder", embedder.name, embedder.model)]
+    if detector.weights is not None:
+        models = [("detector-weights", detector.name, detector.weights), *models]
+    return models if detector.name == "replay" else [("detector", detector.name, detector.model), *models]
 
 
-def _hash(model: str) -> str:
-    """Hash of a model file, or of the files of a model folder; a bundled model is known by the program's version."""
+def _boxes(config: Config, camera_ids: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    if config.detector.name == "replay" and config.detector.replay_dir is not None:
+        for camera_id in camera_ids:
+            path = box_file(Path(config.detector.replay_dir), camera_id)
+            if path is not None:
+                yield camera_id, path
+
+
+def _hash(part: str, model: str) -> str:
+    """Hash of a model file, or of the files of a model folder; of bundled weights that of their card, which was
+    verified when they were loaded. A model known by name only (torchvision) is its name."""
+    if model == "bundled" and part in _BUNDLED:
+        return f"sha256:{load_card(_BUNDLED[part]).sha256}"
     path = Path(model)
     if path.is_file():
         weights = path.with_suffix(".bin")
