@@ -87,6 +87,7 @@ class ByteTrack:
         """See `pipeline.types.Tracker`."""
         tracks, config, gate = self._tracks, self._config, self._gate
         step = tracks.step(time_s)
+        tracks.expire(step, config.max_lost_s)
         self._slow_unseen(step)
         rows, boxes, confidence = usable(detections)
         measured = tracks.encode(boxes)

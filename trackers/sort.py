@@ -40,6 +40,7 @@ class Sort:
     def update(self, detections: Detections, time_s: float) -> TrackedBoxes:
         """See `pipeline.types.Tracker`."""
         tracks, step = self._tracks, self._tracks.step(time_s)
+        tracks.expire(step, self._config.max_lost_s, by_age=not self._paper)
         self._frames += 1
         rows, boxes, confidence = usable(detections)
         first = confidence >= self._config.high_confidence

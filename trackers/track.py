@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from statistics import median
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +15,11 @@ from trackers.kalman import KalmanBatch, MotionModel
 
 MIN_SIZE_PX = 1.0
 """No box is emitted narrower or lower than this."""
+PAUSE_STEPS = 3.0
+"""A frame that comes after so many usual steps comes after a pause, unless `max_lost_s` is longer still."""
+_STEPS_KEPT = 9
+_FIRST_STEP_S = 0.4
+"""Usual step of a camera of which one frame is known: motion-triggered recorders give 2.5 frames/s and more."""
 
 
 class BoxState(Protocol):
@@ -102,6 +109,8 @@ class Step:
     row: Int64
     time_s: float
     dt_s: float
+    usual_s: float
+    """Median of the last steps before this one."""
 
 
 class TrackTable:
@@ -117,6 +126,7 @@ class TrackTable:
         self.missed: Int64 = np.zeros(0, np.int64)
         self._next_id = 1
         self._time_s: float | None = None
+        self._steps_s = deque([_FIRST_STEP_S], maxlen=_STEPS_KEPT)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -137,16 +147,29 @@ class TrackTable:
         """Predict all tracks to `time_s`. Raises ValueError if time does not advance."""
         if not np.isfinite(time_s):
             raise ValueError(f"the time of a frame must be finite, got {time_s}")
-        dt_s = 0.0
+        dt_s, usual_s = 0.0, median(self._steps_s)
         if self._time_s is not None:
             dt_s = time_s - self._time_s
             if dt_s <= 0:
                 raise ValueError(f"frames must come in order of time: {time_s} s after {self._time_s} s")
             self._state.settle(self.filter.mean, dt_s)
             self.filter.predict(dt_s, self.scale())
+            self._steps_s.append(dt_s)
         self._time_s = time_s
         self.missed += 1
-        return Step(np.full(len(self), -1, np.int64), time_s, dt_s)
+        return Step(np.full(len(self), -1, np.int64), time_s, dt_s, usual_s)
+
+    def expire(self, step: Step, max_lost_s: float, *, by_age: bool = True) -> None:
+        """End, before anything is matched, the tracks that are too old to be found again.
+
+        Without it a recorder that was off for hours would go on with the same ids. A track that was seen in the last
+        frame has an age only by a pause, so that `max_lost_s` below the frame interval doesn't end everybody.
+        `by_age=False`: only a pause ends tracks.
+        """
+        pause = step.dt_s > max(max_lost_s + 1e-9, PAUSE_STEPS * step.usual_s)
+        young = step.time_s - self.last_s <= max_lost_s + 1e-9
+        recent = self.missed <= 1 if by_age else np.ones(len(self), np.bool_)
+        self.keep(young | (recent & (not pause)), step)
 
     def observe(self, step: Step, measured: Float64, noise: Float64) -> None:
         """Correct the tracks that took a detection; `measured`, `noise (K, m)` in the order of `step.row >= 0`."""

@@ -152,6 +152,42 @@ def test_an_id_ends_after_the_age_and_never_comes_back(name: str) -> None:
     assert ids_of(tracker.update(people((200, 300, 40, 100)), 2.6)) == [2]
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pause_s", [3.5, 15.0, 28_800.0])
+def test_a_pause_of_the_recording_ends_all_ids(name: str, pause_s: float) -> None:
+    """A motion-triggered recorder's segments: who stands there after the pause is somebody else."""
+    for frames in (1, 10):
+        tracker = make(name, max_lost_s=3.0)
+        for k in range(frames):
+            tracker.update(people((200, 300, 40, 100)), k / 10)
+        for k in range(5):
+            tracked = tracker.update(people((200, 300, 40, 100)), frames / 10 + pause_s + k / 10)
+            assert 1 not in tracked.track_id.tolist()
+        assert ids_of(tracked) == [2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("max_lost_s", "fps"), [(0.0, 10.0), (0.05, 7.0), (3.0, 0.2)])
+def test_an_age_below_the_frame_interval_ends_nobody_who_is_there(name: str, max_lost_s: float, fps: float) -> None:
+    tracker = make(name, max_lost_s=max_lost_s)
+    seen = [ids_of(tracker.update(people((200, 300, 40, 100)), k / fps)) for k in range(20)]
+    assert seen[-1] != []
+    assert seen[6:] == [seen[-1]] * 14
+    if name != "sort_paper":  # lists nobody new before his fourth box
+        assert tracker.update(Detections.empty(), 20 / fps).track_id.tolist() == []
+
+
+@pytest.mark.parametrize("fps", [0.4, 1.0, 25.0])
+def test_paper_sort_waits_one_frame_whatever_the_rate(fps: float) -> None:
+    tracker = make("sort_paper", max_lost_s=3.0)
+    walker = people((200, 300, 40, 100))
+    for k in range(8):
+        tracked = tracker.update(walker, k / fps)
+    (person,) = ids_of(tracked)
+    tracker.update(Detections.empty(), 8 / fps)
+    assert ids_of(tracker.update(walker, 9 / fps)) == [person]
+
+
 @pytest.mark.parametrize("name", ["bytetrack", "sort"])
 def test_dropped_frames_do_not_break_a_walk(name: str) -> None:
     """Two of three frames are lost now and then; the step is the PTS, so the prediction is where the person is."""
