@@ -60,6 +60,7 @@ class Account:
     dropped: int = 0
     size_changes: int = 0
     repairs: int = 0
+    resets: int = 0
     first_s: float | None = None
     last_s: float | None = None
     lost: bool = False
@@ -130,4 +131,5 @@ class Account:
             damaged_frames=self.damaged,
             dropped_before_keyframe=self.dropped,
             causes=causes,
+            timestamp_resets=self.resets,
         )

@@ -64,7 +64,11 @@ class CameraReading:
         except BaseException as caught:
             account.lose(f"error: {caught!r}")
             error = caught
-        account.repairs = self._timeline.repairs
+        account.repairs, account.resets = self._timeline.repairs, self._timeline.resets
+        if account.resets:
+            account.causes.append(
+                f"timestamp_reset: the clock started anew {account.resets} times; the frames after follow on"
+            )
         account.finished = True
         self._channel.finish(error)
 
@@ -87,14 +91,15 @@ class CameraReading:
             file.end_s = None  # the cut lies behind this file
         begun = False
         frames = decoder.frames()
-        for item in frames:
-            pts_s = None if item.pts is None else item.pts * time_base
+        item = next(frames, None)
+        while item is not None and self._wanted:
+            pts_s = _seconds(item, time_base)
             if not begun:
                 begun = True
                 self._timeline.begin_file(start_s, _origin(info, decoder, pts_s), 1.0 / info.fps)
-            self._take(item, self._timeline.stamp(pts_s) + offset_s, file, decoder)
-            if not self._wanted:
-                break
+            ahead = next(frames, None) if self._timeline.in_doubt(pts_s) else None
+            self._take(item, self._timeline.stamp(pts_s, _seconds(ahead, time_base)) + offset_s, file, decoder)
+            item = next(frames, None) if ahead is None and self._wanted else ahead
         frames.close()
         stated, exact = frames_stated(source)
         if source.layout.kind == "mp4" and info.truncated:  # a fragment's table tells what the cut took away
@@ -162,6 +167,10 @@ class CameraReading:
         if self._channel.closed:
             raise _ConsumerLeftError
         self._channel.alive()
+
+
+def _seconds(item: Decoded | None, time_base: float) -> float | None:
+    return None if item is None or item.pts is None else item.pts * time_base
 
 
 def _origin(info: VideoInfo, decoder: FileDecoder, first_pts_s: float | None) -> float:

@@ -28,8 +28,10 @@ class ReadReport:
     size_changes: int
     """Changes of the picture's size within the recording; frames are scaled to the first size."""
     timestamp_repairs: int
-    """Frames whose stamp was missing, double or backwards."""
+    """Frames whose stamp was missing, double, backwards or far off those around it."""
     damaged_frames: int
     dropped_before_keyframe: int
     causes: tuple[str, ...]
     """`code: what happened`, one line each. When complete: only notes that cost no frame, e.g. `size_change`."""
+    timestamp_resets: int = 0
+    """How often a file's clock started anew; the frames after it follow on those before it."""

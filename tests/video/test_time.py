@@ -59,8 +59,10 @@ def test_timestamp_reset_in_the_middle_goes_on(tmp_path, encode, read, numbers):
     second = encode(tmp_path / "b.ts", 60)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
-    frames, _ = read(joined)
+    frames, report = read(joined)
     assert numbers(frames) == [*range(60), *range(60)]
+    assert report.timestamp_resets == 1
+    assert any(cause.startswith("timestamp_reset:") for cause in report.causes)
     assert np.diff(times(frames)) == pytest.approx(1 / 30, abs=0.002)
 
 
@@ -104,6 +106,48 @@ def test_reset_continues_after_the_last_frame():
     out = stamps(timeline, [100.0, 100.04, 3.0, 3.04, 90_000.0, 90_000.04])
     assert out == pytest.approx([0.0, 0.04, 0.08, 0.12, 0.16, 0.20])
     assert (timeline.resets, timeline.repairs) == (2, 0)
+
+
+def looked_ahead(timeline, values):
+    """As the reader does: the stamp after a jump is known."""
+    return [
+        timeline.stamp(value, after if timeline.in_doubt(value) else None)
+        for value, after in zip(values, [*values[1:], None], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("corrupt", [3600.0, 90_000.0, -500.0, 5.0])
+def test_one_corrupt_stamp_moves_nothing_else(corrupt):
+    """0.08, 3600, 0.16 gave an hour's gap, and 3600.04 for the rest of the camera."""
+    timeline = Timeline()
+    timeline.begin_file(0.0, 0.0, 0.04)
+    out = looked_ahead(timeline, [0.0, 0.04, 0.08, corrupt, 0.16, 0.20, 30.0, 30.04])
+    assert out == pytest.approx([0.0, 0.04, 0.08, 0.12, 0.16, 0.20, 30.0, 30.04])
+    assert (timeline.repairs, timeline.resets) == (1, 0)
+
+
+def test_a_reset_is_no_corrupt_stamp():
+    timeline = Timeline()
+    timeline.begin_file(0.0, 100.0, 0.04)
+    out = looked_ahead(timeline, [100.0, 100.04, 3.0, 3.04, 90_000.0, 90_000.04, None])
+    assert out == pytest.approx([0.0, 0.04, 0.08, 0.12, 0.16, 0.20, 0.24])
+    assert (timeline.resets, timeline.repairs) == (2, 1)
+
+
+@pytest.mark.parametrize("end_s", [None, 1.5])
+def test_a_corrupt_stamp_in_a_file(tmp_path, encode, read, numbers, end_s):
+    """Frame 12's block says 30 s instead of 0.4 s: no gap, no shift, and no end of a cut."""
+    path = encode(tmp_path / "c.mkv", 60)
+    blocks = path.read_bytes()
+    at = [blocks.find(b"\x81" + (400).to_bytes(2, "big") + flags) for flags in (b"\x00", b"\x80")]
+    position = max(at) + 1
+    assert sum(found >= 0 for found in at) == 1
+    path.write_bytes(blocks[:position] + (30_000).to_bytes(2, "big") + blocks[position + 2 :])
+    frames, report = read(path, end_s=end_s)
+    count = 60 if end_s is None else 45
+    assert numbers(frames) == list(range(count))
+    assert times(frames) == pytest.approx(np.arange(count) / 30, abs=0.0011)
+    assert (report.status, report.gaps, report.timestamp_repairs, report.timestamp_resets) == ("complete", (), 1, 0)
 
 
 def segment(encode, path, start=None, **settings):
