@@ -91,7 +91,7 @@ def _embedder_settings(weights: str) -> list[str]:
 
 
 def describe(path: Path, embedder: Embedder, hold_out: int | None = None, seed: int = 0) -> Described:
-    """All crops of a folder or tar; with `hold_out` only those of the identities that are drawn by `seed`."""
+    """All crops of a folder or tar; with `hold_out` only those of the identities drawn by `seed`. Raises UsageError."""
     from reid.datasets import held_out_identities, parse_name  # noqa: PLC0415
 
     names = [(name, *parse_name(name)) for name, _ in _crops(path)]
@@ -110,8 +110,14 @@ def describe(path: Path, embedder: Embedder, hold_out: int | None = None, seed: 
             _tell(sum(map(len, vectors)), int(keep.sum()))
             chunk = []
     vectors.append(embedder.embed(chunk))
+    table = np.concatenate(vectors)
+    if broken := int((~np.isfinite(table).all(axis=1)).sum()):
+        raise UsageError(
+            f"{path}: {broken} of {len(table)} crops gave no finite vector; try --set runtime.precision=f32, or other "
+            "weights"
+        )
     camera = np.array([camera for _, _, camera in names], np.int64)
-    return Described(np.concatenate(vectors), known[keep], camera[keep])
+    return Described(table, known[keep], camera[keep])
 
 
 def score(query: Described, gallery: Described) -> RetrievalResult:

@@ -313,7 +313,7 @@ class Tracker(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Crops in, unit vectors out."""
+    """Crops in, unit vectors (or NaN) out."""
 
     @property
     def dimension(self) -> int:
@@ -321,7 +321,10 @@ class Embedder(Protocol):
         ...
 
     def embed(self, crops: Sequence[UInt8]) -> Float32:
-        """`(K, D) float32` unit rows for K crops `(h, w, 3)` BGR of any size >= 1x1; `(0, D)` for none."""
+        """`(K, D) float32` for K crops `(h, w, 3)` BGR of any size >= 1x1; `(0, D)` for none.
+
+        A row has length 1, or is NaN where the network gave nothing that can be compared.
+        """
         ...
 
 

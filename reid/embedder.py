@@ -46,10 +46,12 @@ class NetworkEmbedder:
     def embed(self, crops: Sequence[UInt8]) -> Float32:
         """`(K, D) float32` unit rows for K crops `(h, w, 3)` BGR of any size >= 1x1; `(0, D)` for none.
 
+        A row is NaN where the network's vector is zero or not finite: one such crop must not end a run.
+
         Each is the mean of the crop's and its mirror image's vector (Wang et al. 2018, section 4.1), normalised.
-        Raises ValueError for something that is no BGR crop, UsageError when the network gives no usable vector.
+        Raises ValueError for something that is no BGR crop.
         """
-        vectors = np.zeros((len(crops), self._dimension), np.float32)
+        vectors = np.full((len(crops), self._dimension), np.nan, np.float32)
         for begin in range(0, len(crops), self._batch):
             images = np.stack(
                 [self._resize(crop, begin + i) for i, crop in enumerate(crops[begin : begin + self._batch])]
@@ -58,13 +60,9 @@ class NetworkEmbedder:
             if self._flip:
                 summed = summed + self._run(images[:, :, ::-1])
             norm = np.linalg.norm(summed.astype(np.float64), axis=1, keepdims=True)
-            usable = (np.isfinite(norm) & (norm > 0))[:, 0]
-            if not usable.all():
-                raise UsageError(
-                    f"{self._name}: vector of crop {begin + int(np.argmin(usable))} is zero or not finite; "
-                    "run it with --set runtime.precision=f32, or use other weights"
-                )
-            vectors[begin : begin + len(summed)] = summed / norm
+            usable = np.isfinite(norm) & (norm > 0)
+            rows = vectors[begin : begin + len(summed)]
+            np.divide(summed, norm, out=rows, where=usable, casting="same_kind")
         return vectors
 
     def _resize(self, crop: UInt8, row: int) -> UInt8:

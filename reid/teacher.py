@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.errors import UsageError
 from pipeline.types import Embedder, Float32
 from pipeline.weights import sha256_of
 from reid.datasets import CropTable
@@ -19,7 +20,10 @@ CHUNK = 256
 
 
 def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) -> Float32:
-    """Unit vectors `(N, E)` of all crops of `table`; `key` stands for the teacher (`teacher_key`)."""
+    """Unit vectors `(N, E)` of all crops of `table`; `key` stands for the teacher (`teacher_key`).
+
+    Raises UsageError.
+    """
     path = cache / f"{'+'.join(table.names)}-{_digest(table, key)}.teacher.npy"
     if path.is_file():
         return np.asarray(np.load(path), np.float32)
@@ -30,6 +34,11 @@ def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) 
             for begin in range(0, len(table), CHUNK)
         ]
     )
+    if not np.isfinite(vectors).all():
+        broken = int((~np.isfinite(vectors).all(axis=1)).sum())
+        raise UsageError(
+            f"teacher: {broken} of {len(vectors)} crops gave no finite vector; nothing can be learnt of that"
+        )
     cache.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npy")
     np.save(part, vectors)

@@ -20,9 +20,11 @@ from pipeline.errors import UsageError
 from pipeline.types import Embedder
 from pipeline.weights import WeightCard, verify
 from reid import EMBEDDERS, build_embedder
+from reid.datasets import CropTable
 from reid.embedder import BUNDLED, NetworkEmbedder, normalise, normaliser, resize
 from reid.export import load_mgn, save_mgn
 from reid.mgn import Mgn
+from reid.teacher import teacher_vectors
 
 ROOT = Path(__file__).parents[2]
 CPU = RuntimeConfig(device="cpu", threads=1)
@@ -140,11 +142,21 @@ class Stub:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_vectors_that_say_nothing_are_not_passed_on(value: float) -> None:
+def test_a_crop_that_gives_no_vector_is_nan_and_spoils_no_other(value: float) -> None:
     embedder = NetworkEmbedder(Stub(value), SIZE, normalise, EmbedderConfig(batch_crops=2), "stub")
-    images = [np.zeros((64, 32, 3), np.uint8)] * 3 + [np.full((64, 32, 3), 255, np.uint8)]
-    with pytest.raises(UsageError, match="crop 3 is zero or not finite"):
-        embedder.embed(images)
+    images = [np.zeros((64, 32, 3), np.uint8)] * 2 + [np.full((64, 32, 3), 255, np.uint8)] * 2
+    vectors = embedder.embed([images[0], images[2], images[1], images[3]])
+    assert np.isnan(vectors[[1, 3]]).all()
+    np.testing.assert_array_equal(vectors[[0, 2]], 0.5)
+
+
+def test_nothing_is_learnt_of_a_teacher_without_a_vector(tmp_path: Path) -> None:
+    images = [np.full((64, 32, 3), value, np.uint8) for value in (0, 255, 0)]
+    none = np.zeros(3, np.int64)
+    teacher = NetworkEmbedder(Stub(np.nan), SIZE, normalise, EmbedderConfig(), "stub")
+    with pytest.raises(UsageError, match="1 of 3 crops gave no finite vector"):
+        teacher_vectors(CropTable(images, none, none, none, ("noise",)), teacher, "stub", tmp_path)
+    assert list(tmp_path.iterdir()) == [], "nothing is cached"
 
 
 def test_a_network_of_fixed_batch_gets_batches_of_that_size() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from commands.evaluate_reid import Described, single_shot
+from commands.evaluate_reid import Described, describe, single_shot
+from pipeline.errors import UsageError
 from pipeline.weights import WeightCard
 from reid.export import save_mgn
 from reid.mgn import Mgn
@@ -80,6 +81,17 @@ def test_faults_are_told_in_one_line(
 def test_a_camera_without_crops_is_named(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(weights, "--data", people, "--query-camera", 7) == 2
     assert "--query-camera 7: no crop of that camera (there are 1, 2)" in capsys.readouterr().err
+
+
+def test_crops_without_a_vector_are_not_scored(people: Path) -> None:
+    class Broken:
+        dimension = 4
+
+        def embed(self, crops: list[np.ndarray]) -> np.ndarray:
+            return np.full((len(crops), 4), np.nan, np.float32)
+
+    with pytest.raises(UsageError, match=r"22 of 22 crops gave no finite vector"):
+        describe(people, Broken())
 
 
 def test_single_shot_draws_one_crop_a_person() -> None:
