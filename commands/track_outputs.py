@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from commands import version
-from commands.cameras import CameraFiles
 from commands.progress import FrameProgress
-from commands.track_cameras import OpenedCameras
-from commands.track_parts import Networks
-from pipeline.association.purity import Split
-from pipeline.association.report import AssociationResult
-from pipeline.config import Config, OutputConfig
+from commands.track_state import RunState
+from pipeline.config import OutputConfig
 from pipeline.errors import CameraError
-from pipeline.outputs.fingerprint import config_hash, video_hash
+from pipeline.outputs.atomic import atomic_write
+from pipeline.outputs.fingerprint import config_hash
 from pipeline.outputs.mot import write_mot, write_tracklets
 from pipeline.outputs.overlay import render_overlay
 from pipeline.outputs.report import RunReport, camera_report, library_versions, write_report
 from pipeline.outputs.results import CameraResult
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.trajectories import write_trajectories
+from pipeline.stages.linking import Linked
 from pipeline.stages.scene import CameraOutcome
-from pipeline.stages.timing import Stopwatch
-from pipeline.types import Camera, Clock, Trajectory
+from pipeline.types import Camera, Clock, Frame
 from pipeline.video.reader import VideoReader
 
 log = logging.getLogger(__name__)
@@ -37,33 +33,21 @@ log = logging.getLogger(__name__)
 _STATUS = {0: "complete", 3: "partial", 130: "interrupted", 143: "interrupted"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that ended, well or not; what it did not come to is empty or None."""
-
-    files: Sequence[CameraFiles]
-    opened: OpenedCameras
-    networks: Networks | None
-    config: Config
-    done: Mapping[str, CameraOutcome]
-    splits: Sequence[Split]
-    result: AssociationResult | None
-    stopwatch: Stopwatch
-    started: datetime
-    exit_code: int
-    fault: str | None
+class _StoppedError(Exception):
+    """Ends an overlay that the user does not wait for: its unfinished file goes away."""
 
 
-def write_outputs(
-    directory: RunDirectory, outcomes: Sequence[CameraOutcome], trajectories: Sequence[Trajectory], clock: Clock
-) -> None:
-    """trajectories.json, mot/ and tracklets/."""
-    results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in outcomes]
+def write_outputs(directory: RunDirectory, linked: Linked, clock: Clock) -> None:
+    """trajectories.json, mot/ and tracklets/, and the splits beside the checkpoints, which know the uncut tracklets."""
+    results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in linked.outcomes]
+    trajectories = linked.result.trajectories
     write_trajectories(directory.trajectories, results, trajectories, clock)
-    for outcome in outcomes:
+    for outcome in linked.outcomes:
         camera_id = outcome.camera.id
         write_mot(directory.path_for(camera_id, "mot"), camera_id, trajectories)
         write_tracklets(directory.path_for(camera_id, "tracklets"), camera_id, outcome.tracklets)
+    splits = json.dumps([asdict(split) for split in linked.purified.splits], allow_nan=False)
+    atomic_write(directory.store / "splits.json", splits + "\n", 0o600)
 
 
 def _duration_s(outcome: CameraOutcome) -> float:
@@ -74,85 +58,130 @@ def _duration_s(outcome: CameraOutcome) -> float:
     return report.last_time_s - report.first_time_s + 1.0 / outcome.camera.fps
 
 
-def write_overlays(  # noqa: PLR0917 - as many parts as a rendering has
+def write_overlays(
     open_frames: Callable[[Camera], VideoReader],
     directory: RunDirectory,
-    outcomes: Sequence[CameraOutcome],
-    trajectories: Sequence[Trajectory],
+    linked: Linked,
     options: OutputConfig,
     asked: Callable[[], bool],
-) -> None:
-    """Read each camera once more and draw its people in; ends early when the user asks to."""
-    with FrameProgress("overlay", {outcome.camera.id: outcome.frames for outcome in outcomes}) as progress:
-        for camera in [outcome.camera for outcome in outcomes if outcome.frames]:
-            if asked():
-                return
+) -> tuple[str, ...]:
+    """Read each camera once more and draw its people in. Returns what could not be drawn, a line each."""
+    missing: list[str] = []
+    with FrameProgress("overlay", {outcome.camera.id: outcome.frames for outcome in linked.outcomes}) as progress:
+        for camera in [outcome.camera for outcome in linked.outcomes if outcome.frames]:
             path = directory.path_for(camera.id, "overlay")
             on_frame = partial(progress, camera.id)
             try:
                 with open_frames(camera) as frames:
-                    drawn = takewhile(lambda frame: not asked(), frames)
-                    render_overlay(drawn, camera, trajectories, path, camera.fps, options, on_frame=on_frame)
-            except CameraError as fault:
-                log.error("camera %s: no overlay, its video can no longer be read: %s", camera.id, fault)
+                    drawn = _until_asked(frames, asked)
+                    render_overlay(
+                        drawn, camera, linked.result.trajectories, path, camera.fps, options, on_frame=on_frame
+                    )
+            except _StoppedError:
+                break
+            except (CameraError, OSError) as fault:
+                missing.append(f"camera {camera.id}: no overlay, its video can no longer be read: {fault}")
+                log.error("%s", missing[-1])
+    return tuple(missing)
 
 
-def write_run_report(directory: RunDirectory, finished: Finished) -> None:
+def _until_asked(frames: Iterable[Frame], asked: Callable[[], bool]) -> Iterator[Frame]:
+    for frame in frames:
+        if asked():
+            raise _StoppedError
+        yield frame
+
+
+def write_run_report(directory: RunDirectory, state: RunState) -> None:
     """run_report.json, whatever came of the run."""
+    linked, networks = state.linked, state.networks
+    outcomes = state.outcomes | ({outcome.camera.id: outcome for outcome in linked.outcomes} if linked else {})
     cameras = []
-    for camera_id, paths in finished.files:
-        outcome = finished.done.get(camera_id)
-        info = finished.opened.infos.get(camera_id)
-        fault = finished.opened.faults.get(camera_id) or (outcome.fault if outcome else None)
+    for camera_id, paths in state.files:
+        outcome = outcomes.get(camera_id)
+        info = state.opened.infos.get(camera_id)
         cameras.append(
             camera_report(
                 camera_id,
                 paths,
                 outcome.report if outcome else None,
-                fault=fault,
+                fault=state.opened.faults.get(camera_id) or (outcome.fault if outcome else None),
                 fps=info.fps if info else None,
                 tracklets=len(outcome.tracklets) if outcome else 0,
             )
         )
-    networks = finished.networks
-    hashes = {"config": config_hash(finished.config)} | (networks.hashes if networks else {})
-    hashes |= {f"input/{outcome.camera.id}": video_hash(outcome.camera.sources) for outcome in finished.done.values()}
+    hashes = {"config": config_hash(state.config)} | (networks.hashes if networks else {})
+    hashes |= {f"input/{camera_id}": made_of.video for camera_id, made_of in state.fingerprints.items()}
+    notices = [notice for camera_id, outcome in outcomes.items() for notice in _notices(camera_id, outcome, state)]
     report = RunReport(
-        exit_code=finished.exit_code,
-        status=_STATUS.get(finished.exit_code, "failed"),
+        exit_code=state.exit_code,
+        status=_STATUS.get(state.exit_code, "failed"),
         program=f"passerby {version()}",
-        started=finished.started,
-        duration_s=(datetime.now(UTC) - finished.started).total_seconds(),
-        clock=finished.config.clock,
-        people=len(finished.result.trajectories) if finished.result else 0,
+        started=state.started,
+        duration_s=(datetime.now(UTC) - state.started).total_seconds(),
+        clock=state.config.clock,
+        people=len(linked.result.trajectories) if linked else 0,
         cameras=tuple(cameras),
-        stages_s=finished.stopwatch.seconds(),
-        association=_association(finished),
+        stages_s=state.stopwatch.seconds(),
+        association=_association(linked) if linked else {},
         versions=library_versions(),
         hashes=hashes,
         networks=networks.descriptions if networks else {},
-        fault=finished.fault,
+        arguments={**asdict(state.cut), "resumed": state.resumed},
+        notices=(*state.notices, *notices),
+        fault=state.fault,
     )
     write_report(directory.report, report)
 
 
-def _association(finished: Finished) -> dict[str, Any]:
-    if finished.result is None:
-        return {}
-    return finished.result.report.to_dict() | {"splits": [asdict(split) for split in finished.splits]}
+def _notices(camera_id: str, outcome: CameraOutcome, state: RunState) -> Iterator[str]:
+    """What was left out on purpose, with its count."""
+    if outcome.boxes_dropped:
+        most = state.config.detector.max_detections
+        yield f"camera {camera_id}: {outcome.boxes_dropped} boxes dropped, above detector.max_detections={most} a frame"
+    if outcome.crops_not_embedded:
+        why = "came after the interruption" if state.exit_code in (130, 143) else "gave no finite vector"
+        yield f"camera {camera_id}: {outcome.crops_not_embedded} crops {why}"
 
 
-def print_summary(directory: RunDirectory, finished: Finished) -> None:
+def _association(linked: Linked) -> dict[str, Any]:
+    return linked.result.report.to_dict() | {"splits": [asdict(split) for split in linked.purified.splits]}
+
+
+def tell(state: RunState, directory: RunDirectory) -> None:
+    """The result in a few lines on the log: who was where, how sure that is, what to open."""
+    if state.linked is None:
+        return
+    result = state.linked.result
+    places = [{t.camera_id for t in person.tracklets} for person in result.trajectories]
+    for outcome in state.linked.outcomes:
+        people = sum(outcome.camera.id in where for where in places)
+        log.info("camera %s: %d people, %d tracklets", outcome.camera.id, people, len(outcome.tracklets))
+    log.info("%d people in all, %d of them in several cameras", len(places), sum(len(where) > 1 for where in places))
+    report = result.report
+    if report.estimated_false_link_rate is not None:
+        log.info(
+            "%d links, of which an estimated %.1f %% are wrong", report.links, 100 * report.estimated_false_link_rate
+        )
+    for line in (*report.fallback_reasons, *report.warnings):
+        log.info("association: %s", line)
+    if state.exit_code == 4:
+        log.error("%s; run_report.json tells why", state.fault)
+    overlays = sorted((directory.root / "overlays").glob("*.mp4"))
+    log.info("results in %s%s", directory.root, f"; open {overlays[0]}" if overlays else "")
+
+
+def print_summary(state: RunState, directory: RunDirectory) -> None:
     """The result in short, as JSON on stdout."""
-    result = finished.result
-    trajectories = result.trajectories if result else ()
+    trajectories = state.linked.result.trajectories if state.linked else ()
+    outcomes = state.linked.outcomes if state.linked else ()
     summary = {
         "output": str(directory.root),
-        "exit_code": finished.exit_code,
+        "exit_code": state.exit_code,
         "people": len(trajectories),
         "people_in_several_cameras": sum(len({t.camera_id for t in p.tracklets}) > 1 for p in trajectories),
         "tracklets": sum(len(person.tracklets) for person in trajectories),
-        "frames": {camera_id: outcome.frames for camera_id, outcome in finished.done.items()},
-        "seconds": {stage: round(seconds, 3) for stage, seconds in finished.stopwatch.seconds().items()},
+        "frames": {outcome.camera.id: outcome.frames for outcome in outcomes},
+        "seconds": {stage: round(seconds, 3) for stage, seconds in state.stopwatch.seconds().items()},
     }
     print(json.dumps(summary, allow_nan=False))

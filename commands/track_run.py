@@ -5,167 +5,200 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict
+from typing import Any
 
 from commands.cameras import CameraFiles
 from commands.interruption import Interruption
 from commands.progress import FrameProgress
-from commands.track_cameras import OpenedCameras, make_jobs, make_scene, open_cameras, open_reader
-from commands.track_outputs import Finished, write_outputs, write_overlays, write_run_report
+from commands.track_cameras import make_jobs, make_scene, open_cameras, open_reader
+from commands.track_outputs import print_summary, tell, write_outputs, write_overlays, write_run_report
 from commands.track_parts import Networks, build_networks
-from pipeline.association.associator import AverageLinkageAssociator
-from pipeline.association.purity import purify
+from commands.track_space import check_space, estimate
+from commands.track_state import Cut, RunState
 from pipeline.config import Config
 from pipeline.config_loading import dump_config
-from pipeline.errors import NoCameraError, PasserbyError
+from pipeline.errors import NoCameraError, PasserbyError, ResourceError, UsageError
 from pipeline.outputs.atomic import atomic_write
-from pipeline.outputs.fingerprint import Fingerprint, config_hash, video_hash, weights_hash
+from pipeline.outputs.fingerprint import Fingerprint, camera_hash, video_hash, weights_hash
+from pipeline.outputs.journal import DetectionJournal, JournaledDetector, refuse_foreign_journal
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.store import CameraCheckpoint, load_camera, save_camera
+from pipeline.stages.linking import link_cameras
 from pipeline.stages.scene import CameraOutcome, Parts, track_cameras
-from pipeline.stages.timing import Stopwatch
 from pipeline.types import Camera, Embeddings
 from pipeline.video.report import ReadReport
 
 log = logging.getLogger(__name__)
 
+_COUNTS = ("crops_not_embedded", "boxes_dropped")
+
 Done = dict[str, tuple[CameraOutcome, Embeddings]]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a run is given."""
-
-    args: argparse.Namespace
-    config: Config
-    directory: RunDirectory
-    opened: OpenedCameras
-    networks: Networks
-    stopwatch: Stopwatch
-    started: datetime
-
-
 def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config, directory: RunDirectory) -> int:
-    """Do the whole run. Returns 0, 3 (a camera failed or was partly read), 130 or 143 (interrupted).
+    """Do the whole run. Returns 0, 3 (a camera failed or was partly read), 4 (none gave a frame), 130 or 143.
 
-    Raises PasserbyError: bad weights (2), no usable camera (4), disk or memory (5); run_report.json is written first.
+    Raises PasserbyError: bad settings, weights or checkpoints (2: nothing that was there before is touched), no usable
+    camera (4), disk or memory (5). Once the work has begun run_report.json is written whatever happens.
     """
-    started, stopwatch = datetime.now(UTC), Stopwatch()
-    if directory.resumed:
-        directory.discard_results()
-    networks: Networks | None = None
-    opened = OpenedCameras((), {}, {})
-    try:
-        opened = open_cameras(files, config)
-        for fault in opened.faults.values():
-            log.error("%s", fault)
-        if not opened.cameras:
-            raise NoCameraError("no camera is usable: " + "; ".join(map(str, opened.faults.values())))
-        with stopwatch("load_networks"):
-            networks = build_networks(config)
-        atomic_write(directory.config, dump_config(config))
-        return _track(Work(args, config, directory, opened, networks, stopwatch, started), files)
-    except PasserbyError as error:
-        finished = Finished(
-            files, opened, networks, config, {}, (), None, stopwatch, started, error.exit_code, str(error)
-        )
-        write_run_report(directory, finished)
-        raise
-
-
-def _track(work: Work, files: Sequence[CameraFiles]) -> int:
+    state = RunState(files, config, Cut(args.start, args.end), resumed=directory.resumed)
     with Interruption() as interruption:
-        done = _track_all(work, interruption)
-        embeddings = Embeddings.join([part for _, part in done.values()], work.networks.embedder.dimension)
-        tracklets = [tracklet for outcome, _ in done.values() for tracklet in outcome.tracklets]
-        scene = make_scene(work.opened.cameras, work.config)
-        settings, prior = work.config.association, work.networks.distance_prior
-        with work.stopwatch("associate"):
-            purified = purify(tracklets, embeddings, scene, settings, prior)
-            result = AverageLinkageAssociator(settings, prior).solve(purified.tracklets, purified.embeddings, scene)
-        outcomes = [
-            replace(outcome, tracklets=tuple(t for t in purified.tracklets if t.camera_id == outcome.camera.id))
-            for outcome, _ in done.values()
-        ]
-        with work.stopwatch("write"):
-            write_outputs(work.directory, outcomes, result.trajectories, scene.clock)
-        log.info("%d people in %d tracklets", len(result.trajectories), len(purified.tracklets))
-        if work.config.output.overlays and not interruption.asked:
-            with work.stopwatch("overlays"):
-                write_overlays(
-                    lambda camera: open_reader(camera, work.config, work.args),
-                    work.directory,
-                    outcomes,
-                    result.trajectories,
-                    work.config.output,
-                    lambda: interruption.asked,
-                )
-        reports = [outcome.report for outcome in outcomes]
-        whole = not work.opened.faults and all(report is not None and report.status == "complete" for report in reports)
-        code = interruption.exit_code or (0 if whole else 3)
-        finished = Finished(
-            files,
-            work.opened,
-            work.networks,
-            work.config,
-            {outcome.camera.id: outcome for outcome in outcomes},
-            purified.splits,
-            result,
-            work.stopwatch,
-            work.started,
-            code,
-            None,
-        )
-        write_run_report(work.directory, finished)
-    log.info("results in %s", work.directory.root)
-    if work.args.json:
-        from commands.track_outputs import print_summary  # noqa: PLC0415
-
-        print_summary(work.directory, finished)
-    return code
+        try:
+            networks, done = _prepare(state, directory)  # a signal ends this at once: nothing was begun
+            directory.begin()
+            atomic_write(directory.config, dump_config(config))
+        except (UsageError, ResourceError, KeyboardInterrupt) as error:
+            directory.abandon()
+            if isinstance(error, KeyboardInterrupt) and interruption.asked:
+                return interruption.exit_code
+            raise
+        except NoCameraError as error:
+            if directory.fresh:
+                state.fail(error.exit_code, str(error))
+                write_run_report(directory, state)
+            raise
+        try:
+            with interruption.deferred():
+                _work(args, state, directory, networks, done, interruption)
+        except PasserbyError as error:
+            state.fail(error.exit_code, str(error))
+            raise
+        except MemoryError:
+            state.fail(5, "out of memory")
+            raise
+        except KeyboardInterrupt:
+            if not interruption.asked:
+                raise
+            state.fail(interruption.exit_code, "interrupted twice")
+        except BaseException as error:
+            state.fail(interruption.exit_code or 1, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            write_run_report(directory, state)
+    tell(state, directory)
+    if args.json:
+        print_summary(state, directory)
+    return state.exit_code
 
 
-def _track_all(work: Work, interruption: Interruption) -> Done:
-    """Every camera's outcome and embeddings, in the order given; those that a checkpoint holds are not read again."""
-    hashes = {camera.id: _fingerprint(camera, work) for camera in work.opened.cameras}
+def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:
+    """All that can be refused: cameras, networks, checkpoints. Nothing is written."""
+    state.opened = opened = open_cameras(state.files, state.config)
+    for fault in opened.faults.values():
+        log.error("%s", fault)
+    if not opened.cameras:
+        raise NoCameraError("no camera is usable: " + "; ".join(map(str, opened.faults.values())))
+    make_scene(opened.cameras, state.config)
+    check_space(directory.root, estimate(opened.infos.values(), state.config.output, state.cut.length_s))
+    with state.stopwatch("load_networks"):
+        state.networks = networks = build_networks(state.config, [camera.id for camera in opened.cameras])
     done: Done = {}
-    for camera in work.opened.cameras:
-        kept = load_camera(work.directory.store, camera.id, hashes[camera.id]) if work.directory.resumed else None
+    for camera in opened.cameras:
+        state.fingerprints[camera.id] = fingerprint = _fingerprint(camera, state, networks)
+        kept = load_camera(directory.store, camera.id, fingerprint) if directory.resumed else None
+        if kept is None and directory.resumed:
+            refuse_foreign_journal(directory.store, camera.id, fingerprint)
         if kept is not None:
             log.info("camera %s: done before, taken from the checkpoint", camera.id)
             done[camera.id] = _from_checkpoint(camera, kept)
-    todo = [camera for camera in work.opened.cameras if camera.id not in done]
-    totals = {camera.id: work.opened.infos[camera.id].frames_expected for camera in todo}
-    with FrameProgress("tracking", totals) as progress:
+    return networks, done
+
+
+def _work(  # noqa: PLR0917 - the parts of a run meet here
+    args: argparse.Namespace,
+    state: RunState,
+    directory: RunDirectory,
+    networks: Networks,
+    done: Done,
+    interruption: Interruption,
+) -> None:
+    config, cameras = state.config, state.opened.cameras
+    _track_all(args, state, directory, networks, done, interruption)
+    if interruption.asked:  # the store is complete; a report is there even if the rest takes too long
+        state.fail(interruption.exit_code, "interrupted")
+        write_run_report(directory, state)
+        state.fault = None
+    tracked = [done[camera.id] for camera in cameras if camera.id in done]
+    scene = make_scene(cameras, config)
+    with state.stopwatch("associate"):
+        linked = link_cameras(tracked, scene, config.association, networks.distance_prior, networks.embedder.dimension)
+    state.linked = linked
+    with state.stopwatch("write"):
+        write_outputs(directory, linked, scene.clock)
+    if config.output.overlays and not interruption.asked:
+        with state.stopwatch("overlays"):
+            missing = write_overlays(
+                lambda camera: open_reader(camera, config, args),
+                directory,
+                linked,
+                config.output,
+                lambda: interruption.asked,
+            )
+        state.notices += missing
+    state.end(interruption.exit_code)
+
+
+def _track_all(  # noqa: PLR0917
+    args: argparse.Namespace,
+    state: RunState,
+    directory: RunDirectory,
+    networks: Networks,
+    done: Done,
+    interruption: Interruption,
+) -> None:
+    """Every camera that no checkpoint holds, into `done`; one that was read whole gets a checkpoint at once."""
+    todo = [camera for camera in state.opened.cameras if camera.id not in done]
+    totals = {camera.id: state.opened.infos[camera.id].frames_expected for camera in todo}
+
+    def open_journal(camera_id: str) -> DetectionJournal:
+        return DetectionJournal(directory.store, camera_id, state.fingerprints[camera_id], resume=directory.resumed)
+
+    with (
+        FrameProgress("tracking", totals) as progress,
+        JournaledDetector(networks.detector, open_journal) as detector,
+    ):
         parts = Parts(
-            work.networks.detector,
-            work.networks.embedder,
-            work.config,
-            work.stopwatch,
+            detector,
+            networks.embedder,
+            state.config,
+            state.stopwatch,
             progress,
             lambda: interruption.asked,
+            lambda: interruption.hurry,
         )
-        for outcome, embeddings in track_cameras(make_jobs(todo, work.config, work.args), parts):
-            done[outcome.camera.id] = (outcome, embeddings)
-            if outcome.fault is not None:
-                log.error("%s", outcome.fault)
-            elif not interruption.asked and outcome.report is not None:
-                info = {"frames": outcome.frames, "report": asdict(outcome.report)}
-                checkpoint = CameraCheckpoint(outcome.camera.id, outcome.tracklets, embeddings, info)
-                save_camera(work.directory.store, checkpoint, hashes[outcome.camera.id])
-    return {camera.id: done[camera.id] for camera in work.opened.cameras if camera.id in done}
+        for outcome, embeddings in track_cameras(make_jobs(todo, state.config, args), parts):
+            camera, report = outcome.camera, outcome.report
+            done[camera.id] = (outcome, embeddings)
+            state.outcomes[camera.id] = outcome
+            for cause in (str(outcome.fault),) if outcome.fault else report.causes if report else ():
+                log.warning("camera %s: %s", camera.id, cause)
+            if report is not None and report.status == "complete" and not interruption.asked:
+                checkpoint = CameraCheckpoint(camera.id, outcome.tracklets, embeddings, _info(outcome, report))
+                save_camera(directory.store, checkpoint, state.fingerprints[camera.id])
+                detector.end(camera.id, remove=True)
+            else:
+                detector.end(camera.id, remove=False)
 
 
-def _fingerprint(camera: Camera, work: Work) -> Fingerprint:
-    cut = {"start": work.args.start, "end": work.args.end}
+def _fingerprint(camera: Camera, state: RunState, networks: Networks) -> Fingerprint:
     return Fingerprint(
-        config_hash(work.config, cut), video_hash(camera.sources), weights_hash(list(work.networks.hashes.values()))
+        camera_hash(state.config, camera, asdict(state.cut)),
+        video_hash(camera.sources),
+        weights_hash(networks.hashes_of(camera.id)),
     )
+
+
+def _info(outcome: CameraOutcome, report: ReadReport) -> dict[str, Any]:
+    """What a checkpoint holds beside tracklets and embeddings; `_from_checkpoint` reads it."""
+    counts = {name: getattr(outcome, name) for name in _COUNTS}
+    return {"frames": outcome.frames, "report": asdict(report), **counts}
 
 
 def _from_checkpoint(camera: Camera, kept: CameraCheckpoint) -> tuple[CameraOutcome, Embeddings]:
     raw = dict(kept.info["report"])
     raw["gaps"] = tuple((float(a), float(b)) for a, b in raw["gaps"])
     raw["causes"] = tuple(raw["causes"])
-    return CameraOutcome(camera, kept.tracklets, int(kept.info["frames"]), ReadReport(**raw)), kept.embeddings
+    crops, boxes = (int(kept.info[name]) for name in _COUNTS)
+    outcome = CameraOutcome(camera, kept.tracklets, int(kept.info["frames"]), ReadReport(**raw), None, crops, boxes)
+    return outcome, kept.embeddings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.config import Config
+from pipeline.types import Camera
 from pipeline.weights import sha256_of
 
 _WHOLE_BYTES = 1 << 28
@@ -35,11 +36,24 @@ class Fingerprint:
         return " and ".join(changed) or None
 
 
-def config_hash(config: Config, more: Mapping[str, object] | None = None) -> str:
-    """SHA-256 of every setting but what is only written or drawn (`output`), and of `more`, e.g. `--start`."""
-    settings = config.model_dump(mode="json", exclude={"output"})
-    text = json.dumps({"config": settings, "more": dict(more or {})}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def config_hash(config: Config) -> str:
+    """SHA-256 of every setting but what is only written or drawn (`output`)."""
+    return _digest(config.model_dump(mode="json", exclude={"output"}))
+
+
+def camera_hash(config: Config, camera: Camera, cut: Mapping[str, object]) -> str:
+    """SHA-256 of what a camera's tracklets and embeddings depend on beside video and weights: `cut` is the part of
+    the recording. Not on association, nor on other cameras, nor on how many are done at once."""
+    parts = {"detector", "tracker", "crops", "embedder"}
+    settings = config.model_dump(mode="json", include=parts)
+    for part, name in (("detector", "batch_frames"), ("embedder", "batch_crops")):
+        settings[part].pop(name)
+    own = {"region": asdict(camera.region), "time_offset_s": camera.time_offset_s, "cut": dict(cut)}
+    return _digest({"settings": settings, "precision": config.runtime.precision, "camera": own})
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def video_hash(sources: Sequence[Path]) -> str:

@@ -72,6 +72,8 @@ class RunReport:
     """SHA-256 by what it is of: `config`, `weights/<name>`, `input/<camera>`."""
     networks: Mapping[str, str] = field(default_factory=dict)
     """Where and how each network ran, e.g. `{"detector": "OpenVINO CPU bf16"}`."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the command line said beside the settings: the cut, whether it was resumed."""
     notices: tuple[str, ...] = ()
     fault: str | None = None
     """What ended the run, when it ended early."""

@@ -42,6 +42,8 @@ class RunDirectory:
 
     root: Path
     resumed: bool = False
+    fresh: bool = True
+    """It did not exist before: there is nothing in it that could be lost."""
     _lock: int = field(default=-1, repr=False, compare=False)
 
     @classmethod
@@ -64,13 +66,11 @@ class RunDirectory:
             existed = _take(root, allowed=overwrite or resume)
         lock = _acquire(root)
         try:
-            if existed and overwrite:
-                _clear(root)
             _prepare(root)
         except BaseException:
             os.close(lock)
             raise
-        return cls(root, resumed=resume and existed, _lock=lock)
+        return cls(root, resumed=resume and existed, fresh=not existed, _lock=lock)
 
     def path_for(self, camera_id: str, kind: Kind) -> Path:
         """`mot/<camera>.txt`, `tracklets/<camera>.txt` or `overlays/<camera>.mp4`; the folder is made."""
@@ -102,9 +102,21 @@ class RunDirectory:
         """store/, readable by the owner only."""
         return _folder(self.root / "store", 0o700)
 
-    def discard_results(self) -> None:
-        """Remove the final outputs of an earlier attempt (not store/), so that a resumed run never mixes two."""
-        _clear(self.root, keep=("store", "config.resolved.yaml"))
+    def begin(self) -> None:
+        """Remove what an earlier run left (of one that is resumed, store/ stays), so that two are never mixed.
+
+        Called when all that can be refused has been checked: until then nothing of the earlier run is touched.
+        """
+        if not self.fresh:
+            _clear(self.root, keep=("store",) if self.resumed else ())
+
+    def abandon(self) -> None:
+        """Take a fresh directory away again: nothing was started in it."""
+        if self.fresh:
+            (self.root / MARKER).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self.root / _LOCK).unlink(missing_ok=True)
+                self.root.rmdir()
 
     def close(self) -> None:
         """Give the lock back."""

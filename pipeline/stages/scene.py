@@ -25,6 +25,10 @@ class CameraOutcome:
     frames: int
     report: ReadReport | None
     fault: CameraError | None = None
+    crops_not_embedded: int = 0
+    """Crops whose vector was not finite, or that an interrupted run did not come to."""
+    boxes_dropped: int = 0
+    """Boxes above detector.max_detections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Parts:
     """Called with the camera and its count of frames done."""
     should_stop: Callable[[], bool] = lambda: False
     """Asked between batches; True ends the reading, and what was read is kept."""
+    hurry: Callable[[], bool] = lambda: False
+    """True: crops are no longer embedded, the end must come now."""
 
 
 @dataclass(slots=True)
@@ -48,69 +54,87 @@ class _Open:
     run: CameraRun
     source: FrameSource
     frames: Iterator[Frame]
+    closing: ExitStack
     fault: CameraError | None = None
 
 
 def track_cameras(jobs: Sequence[CameraJob], parts: Parts) -> Iterator[tuple[CameraOutcome, Embeddings]]:
     """Follow the people of each camera and describe them; some cameras side by side, so that the networks get batches.
 
-    Cameras come out in the order of `jobs`, each with the embeddings of its own tracklets, as soon as those beside it
-    are done. A camera that fails is told in its outcome and stops no other.
+    Each camera comes out when it is done, with the embeddings of its own tracklets; the next one takes its place. A
+    camera that fails is told in its outcome and stops no other. When `parts.should_stop`, the cameras in work come
+    out with what was read of them and the others not at all.
     """
-    at_once = parts.config.video.cameras_at_once
-    for first in range(0, len(jobs), at_once):
-        if parts.should_stop():
-            return
-        queue = EmbeddingQueue(parts.embedder, parts.config.embedder.batch_crops)
-        outcomes = _track_side_by_side(jobs[first : first + at_once], parts, queue)
-        with parts.stopwatch("embed"):
-            embeddings = queue.finish()
-        for outcome in outcomes:
-            yield outcome, embeddings.of_camera(outcome.camera.id)
-
-
-def _track_side_by_side(jobs: Sequence[CameraJob], parts: Parts, queue: EmbeddingQueue) -> list[CameraOutcome]:
-    outcomes: dict[str, CameraOutcome] = {}
-    with ExitStack() as stack:
-        cameras: list[_Open] = []
-        for job in jobs:
-            run = CameraRun(job, parts.config.tracker, parts.config.crops)
-            try:
-                source = stack.enter_context(job.open_frames())
-            except CameraError as fault:
-                outcomes[job.camera.id] = CameraOutcome(job.camera, (), 0, None, fault)
-            else:
-                cameras.append(_Open(run, source, iter(source)))
-        turn = deque(cameras)
-        while turn and not parts.should_stop():
+    queue = EmbeddingQueue(parts.embedder, parts.config.embedder.batch_crops, parts.hurry)
+    waiting, turn = deque(jobs), deque[_Open]()
+    try:
+        while (waiting or turn) and not parts.should_stop():
+            while waiting and len(turn) < parts.config.video.cameras_at_once:
+                job = waiting.popleft()
+                try:
+                    turn.append(_open(job, parts))
+                except CameraError as fault:
+                    yield CameraOutcome(job.camera, (), 0, None, fault), queue.take(job.camera.id)
             with parts.stopwatch("decode_wait"):
-                batch = _next_batch(turn, parts.config.detector.batch_frames)
+                batch, ended = _next_batch(turn, parts.config.detector.batch_frames)
             if batch:
                 _process(batch, parts, queue)
-        for camera in cameras:
-            with parts.stopwatch("embed"):
-                queue.add(camera.run.finish())
-            outcomes[camera.run.camera.id] = CameraOutcome(
-                camera.run.camera, tuple(camera.run.tracklets), camera.run.frames, camera.source.report(), camera.fault
-            )
-    return [outcomes[job.camera.id] for job in jobs]
+            for camera in ended:
+                yield _finish(camera, parts, queue)
+        while turn:
+            yield _finish(turn.popleft(), parts, queue)
+    finally:
+        for camera in turn:
+            camera.closing.close()
 
 
-def _next_batch(turn: deque[_Open], size: int) -> list[tuple[_Open, Frame]]:
-    """The next frames, the cameras taking turns; a camera that has no more leaves the turn."""
+def _open(job: CameraJob, parts: Parts) -> _Open:
+    with ExitStack() as stack:
+        source = stack.enter_context(job.open_frames())
+        run = CameraRun(job, parts.config.tracker, parts.config.crops)
+        return _Open(run, source, iter(source), stack.pop_all())
+
+
+def _finish(camera: _Open, parts: Parts, queue: EmbeddingQueue) -> tuple[CameraOutcome, Embeddings]:
+    camera.closing.close()
+    run = camera.run
+    with parts.stopwatch("embed"):
+        queue.add(run.finish())
+        embeddings = queue.take(run.camera.id)
+    return CameraOutcome(
+        run.camera,
+        tuple(run.tracklets),
+        run.frames,
+        camera.source.report(),
+        camera.fault,
+        queue.dropped(run.camera.id),
+        run.boxes_dropped,
+    ), embeddings
+
+
+def _next_batch(turn: deque[_Open], size: int) -> tuple[list[tuple[_Open, Frame]], list[_Open]]:
+    """The next frames, the cameras taking turns, and the cameras that have no more: they leave the turn."""
     batch: list[tuple[_Open, Frame]] = []
+    ended: list[_Open] = []
     while turn and len(batch) < size:
         camera = turn.popleft()
         try:
             frame = next(camera.frames)
         except StopIteration:
+            ended.append(camera)
             continue
         except CameraError as fault:
             camera.fault = fault
+        except OSError as error:
+            camera.fault = CameraError(
+                "read_error", f"camera {camera.run.camera.id}: {error}; reading ended there: is the disk still there?"
+            )
+        if camera.fault is not None:
+            ended.append(camera)
             continue
         batch.append((camera, frame))
         turn.append(camera)
-    return batch
+    return batch, ended
 
 
 def _process(batch: list[tuple[_Open, Frame]], parts: Parts, queue: EmbeddingQueue) -> None:

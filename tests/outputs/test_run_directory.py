@@ -46,6 +46,8 @@ def test_overwrite_removes_the_old_run_by_name_only(tmp_path: Path) -> None:
     (path / "my notes.txt").write_text("keep")
     with RunDirectory.create(path, overwrite=True) as run:
         assert not run.resumed
+        assert run.trajectories.exists(), "nothing is touched before all that can be refused has been checked"
+        run.begin()
         assert not run.trajectories.exists()
         assert not (path / "mot").exists()
         assert list(run.store.iterdir()) == []
@@ -57,7 +59,7 @@ def test_resume_keeps_the_store_and_can_drop_the_results(tmp_path: Path) -> None
     with RunDirectory.create(path, resume=True) as run:
         assert run.resumed
         assert run.trajectories.exists()
-        run.discard_results()
+        run.begin()
         assert not run.trajectories.exists()
         assert (run.store / "a.safetensors").exists()
     with RunDirectory.create(tmp_path / "new", resume=True) as run:
@@ -215,3 +217,13 @@ def test_file_size_limit_is_a_resource_error(tmp_path: Path) -> None:
     )
     assert "the file is too large" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fresh_directory_in_which_nothing_began_goes_away_an_old_one_stays(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "new") as run:
+        run.abandon()
+    assert not (tmp_path / "new").exists()
+    path = finished(tmp_path / "run")
+    with RunDirectory.create(path, overwrite=True) as run:
+        run.abandon()
+    assert (path / "trajectories.json").exists()

@@ -13,9 +13,9 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs.fingerprint import Fingerprint, config_hash, file_hash, video_hash, weights_hash
+from pipeline.outputs.fingerprint import Fingerprint, camera_hash, config_hash, file_hash, video_hash, weights_hash
 from pipeline.outputs.store import CameraCheckpoint, load_camera, save_camera, stored_cameras
-from pipeline.types import Embeddings, Tracklet
+from pipeline.types import Camera, Embeddings, Tracklet
 
 MADE_WITH = Fingerprint("c" * 64, "v" * 64, "w" * 64)
 
@@ -123,7 +123,18 @@ def test_config_hash_sees_settings_but_not_what_is_drawn() -> None:
     other = config.model_copy(update={"detector": config.detector.model_copy(update={"confidence": 0.3})})
     drawn = config.model_copy(update={"output": config.output.model_copy(update={"overlays": False})})
     assert config_hash(config) == config_hash(drawn) != config_hash(other)
-    assert config_hash(config, {"start": 3}) != config_hash(config, {"start": 4})
+
+
+def test_a_camera_s_hash_sees_what_its_tracklets_depend_on_and_nothing_else() -> None:
+    camera = Camera("hall", (Path("a.mp4"),), (640, 480), 25.0)
+    config = Config.model_validate({})
+    plain = camera_hash(config, camera, {"start": None})
+    assert camera_hash(config, camera, {"start": 4.0}) != plain
+    assert camera_hash(config, replace(camera, time_offset_s=1.0), {"start": None}) != plain
+    for same in ({"association": {"min_evidence": 3}}, {"video": {"cameras_at_once": 1}}, {"clock": "common"}):
+        assert camera_hash(Config.model_validate(same), camera, {"start": None}) == plain
+    for other in ({"tracker": {"max_lost_s": 1.0}}, {"crops": {"per_tracklet": 2}}, {"detector": {"confidence": 0.3}}):
+        assert camera_hash(Config.model_validate(other), camera, {"start": None}) != plain
 
 
 def test_video_hash_sees_content_and_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_the_run_directory_is_that_of_the_contract(whole_run: tuple[Path, subpro
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     wanted = {f"{kind}/{camera}.txt" for kind in ("mot", "tracklets") for camera in ("hall", "yard")}
     wanted |= {f"overlays/{camera}.mp4" for camera in ("hall", "yard")}
-    wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")}
+    wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")} | {"store/splits.json"}
     assert wanted | {"trajectories.json", "run_report.json", "config.resolved.yaml", ".passerby-run"} == files
     document = json.loads((out / "trajectories.json").read_text())
     validate(document)
@@ -152,11 +152,20 @@ def test_resume_takes_finished_cameras_from_the_checkpoint(
     assert "hall: done before" in result.stderr
     assert "yard: done before" not in result.stderr
     assert (run / "trajectories.json").read_bytes() == (whole_run[0] / "trajectories.json").read_bytes()
-    changed = passerby(
-        "--videos", *videos, "--replay", footage.boxes, "--output", run, "--resume", "--set", "crops.per_tracklet=2"
-    )
-    assert changed.returncode == 2
-    assert "configuration" in changed.stderr
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for refused in (
+        ("--resume", "--set", "crops.per_tracklet=2"),
+        ("--overwrite", "--embedder", "nowhere.safetensors"),
+    ):
+        changed = passerby("--videos", *videos, "--replay", footage.boxes, "--output", run, *refused)
+        assert changed.returncode == 2, changed.stderr
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before, "nothing was touched"
+    other = passerby(
+        "--videos", *videos, "--replay", footage.boxes, "--no-render", "--output", run, "--resume",
+        "--set", "association.min_evidence=2",
+    )  # fmt: skip
+    assert other.returncode == 0, "association may change: tracklets do not depend on it"
+    assert other.stderr.count("done before") == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -185,6 +194,9 @@ def test_an_interrupted_run_ends_cleanly_and_resumes_to_the_same_result(  # noqa
     assert "interrupted" in stderr
     report = json.loads((tmp_path / "run" / "run_report.json").read_text())
     assert (report["status"], report["exit_code"]) == ("interrupted", code)
+    for overlay in (tmp_path / "run").glob("overlays/*.mp4"):
+        frames = {"hall": 150, "yard": 225}[overlay.stem]
+        assert probe(overlay, 10**7).frames_expected == frames, "a final name is a whole file"
     result = passerby(*arguments, "--resume", "--no-render")
     assert result.returncode == 0, result.stderr
     assert "hall: done before" in result.stderr
@@ -202,3 +214,19 @@ def test_start_and_end_cut_the_work(footage, passerby: Run, tmp_path: Path) -> N
     (person,) = read_trajectories(tmp_path / "run" / "trajectories.json").trajectories
     assert 7.0 <= person.tracklets[0].start_s < person.tracklets[-1].end_s < 11.0
     assert person.tracklets[0].frame_index[0] >= 70, "frames are counted from the beginning of the file"
+
+
+def test_a_video_without_a_single_good_frame_is_exit_4_and_says_why(footage, passerby: Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    data = bytearray(footage.videos["hall"].read_bytes())
+    place = 0
+    while place < len(data):  # the payload of every box of media data becomes zeros
+        size = int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] == b"mdat":
+            data[place + 8 : place + size] = bytes(size - 8)
+        place += size
+    (tmp_path / "hall.mp4").write_bytes(data)
+    result = passerby("--videos", "hall.mp4", "--replay", footage.boxes, "--output", "run")
+    assert result.returncode == 4, result.stderr
+    assert "hall" in result.stderr
+    report = json.loads((tmp_path / "run" / "run_report.json").read_text())
+    assert report["cameras"][0]["status"] == "failed"
