@@ -48,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--hold-out", type=int, metavar="N", help="score only the N identities that training with hold_out keeps back")
     add("--single-shot", type=int, default=0, metavar="N", help="also mean Rank-1 of N draws of one crop a person")
     add("--weights", default="bundled", metavar="W", help="bundled, or a .safetensors, .xml or .onnx file")
-    add("--flip", action=argparse.BooleanOptionalAction, default=True, help="average with the mirror image's vector")
+    add(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="average with the mirror image's vector (default: as the settings say)",
+    )
     add("--config", type=Path, metavar="YAML", help="settings of the embedder and runtime")
     add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="one setting")
     add("--json", action="store_true", help="print the scores as JSON")
@@ -61,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.config_loading import load_config  # noqa: PLC0415
     from reid import build_embedder  # noqa: PLC0415
 
-    overrides = [*args.overrides, *_embedder_settings(args.weights), f"embedder.flip={str(args.flip).lower()}"]
-    config = load_config(args.config, overrides)
+    config = load_config(args.config, overrides(args))
     embedder = build_embedder(config.embedder, config.runtime)
     query = describe(args.query or args.data, embedder, args.hold_out)
     gallery = query if args.gallery is None else describe(args.gallery, embedder, args.hold_out)
@@ -77,6 +81,12 @@ def run(args: argparse.Namespace) -> int:
         print("  ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
                         for name, value in scores.items()))  # fmt: skip
     return 0
+
+
+def overrides(args: argparse.Namespace) -> list[str]:
+    """`--set` entries that stand for the other arguments, then those that the user gave (which win)."""
+    flip = [] if args.flip is None else [f"embedder.flip={str(args.flip).lower()}"]
+    return [*_embedder_settings(args.weights), *flip, *args.overrides]
 
 
 def _embedder_settings(weights: str) -> list[str]:

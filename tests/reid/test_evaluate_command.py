@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from commands.evaluate_reid import Described, describe, single_shot
+from commands.evaluate_reid import Described, add_arguments, describe, overrides, single_shot
+from pipeline.config_loading import load_config
 from pipeline.errors import UsageError
 from pipeline.weights import WeightCard
 from reid.export import save_mgn
@@ -81,6 +83,32 @@ def test_faults_are_told_in_one_line(
 def test_a_camera_without_crops_is_named(weights: Path, people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(weights, "--data", people, "--query-camera", 7) == 2
     assert "--query-camera 7: no crop of that camera (there are 1, 2)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flip"),
+    [
+        ((), True),
+        (("--no-flip",), False),
+        (("--config", "fast"), False),
+        (("--config", "fast", "--flip"), True),
+        (("--config", "fast", "--set", "embedder.flip=true"), True),
+        (("--flip", "--set", "embedder.flip=false"), False),
+    ],
+)
+def test_settings_stand_until_an_argument_speaks_and_set_wins(arguments: tuple[str, ...], flip: bool) -> None:
+    fast = str(Path(__file__).parents[2] / "configs" / "fast.yaml")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args(["--data", "x", *(fast if word == "fast" else word for word in arguments)])
+    assert load_config(args.config, overrides(args)).embedder.flip is flip
+
+
+def test_set_goes_before_weights(weights: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args(["--data", "x", "--weights", str(weights), "--set", "embedder.model=other.safetensors"])
+    assert load_config(None, overrides(args)).embedder.model == "other.safetensors"
 
 
 def test_crops_without_a_vector_are_not_scored(people: Path) -> None:
