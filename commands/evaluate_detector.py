@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if args.data is not None and args.truth is not None:
         raise UsageError("--truth goes with --video; --data has its labels beside the images")
     settings = [f"detector.confidence={LEAST_CONFIDENCE}"]
-    settings += [f"detector.model={args.detector}"] if args.detector else []
+    # Quoted, so that no sign in a file's name is taken for YAML.
+    settings += [f"detector.model={json.dumps(args.detector)}"] if args.detector else []
     config = load_config(args.config, [*settings, *args.overrides])
     partly: list[str] = []
     source = _video(args, config, partly) if args.video is not None else _images(args.data, args.every)
@@ -73,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(scores, ms_per_frame), allow_nan=False))
     else:
-        _print_table(len(images), {"all": scores, **evaluate_by_height(images)}, ms_per_frame)
+        _print_table({"all": scores, **evaluate_by_height(images)})
+        print(f"{len(images)} images, {ms_per_frame:.1f} ms an image (boxes from confidence "
+              f"{config.detector.confidence:g}; fewer take less)")  # fmt: skip
     for cause in partly:
         log.warning("%s", cause)
     return PARTIAL if partly else 0
@@ -162,7 +165,7 @@ def _video(args: argparse.Namespace, config: Config, partly: list[str]) -> Itera
         log.warning("%s: %d boxes lie beyond the video's %d frames: not scored", args.truth, beyond, last + 1)
 
 
-def _print_table(images: int, scores: dict[str, DetectionResult | None], ms_per_frame: float) -> None:
+def _print_table(scores: dict[str, DetectionResult | None]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -175,6 +178,4 @@ def _print_table(images: int, scores: dict[str, DetectionResult | None], ms_per_
             continue
         shares = (f"{100 * share:.2f}" for share in (row.ap50, row.ap50_95, row.recall_at_p90))
         table.add_row(name.replace("_", " "), *shares, str(row.truths))
-    console = Console(markup=False, highlight=False)
-    console.print(table)
-    console.print(f"{images} images, {ms_per_frame:.1f} ms an image")
+    Console(markup=False, highlight=False).print(table)

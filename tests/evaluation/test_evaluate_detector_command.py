@@ -134,6 +134,19 @@ def test_every_skips_images(images, replay, capsys):
     assert "2 images" in capsys.readouterr().out
 
 
+def test_the_table_says_at_which_confidence_it_was_timed(images, replay, capsys):
+    assert evaluate("--data", images, *replay("images", FOUND)) == 0
+    assert "ms an image (boxes from confidence 0.001;" in capsys.readouterr().out
+    assert evaluate("--data", images, *replay("images", FOUND), "--set", "detector.confidence=0.1") == 0
+    assert "ms an image (boxes from confidence 0.1;" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["my #1 model.pt", "no: such.pt", "1e-3"])
+def test_a_model_is_no_yaml(name, images, capsys):
+    assert evaluate("--data", images, "--detector", name) == 2
+    assert f"detector.model {name}: no such file" in capsys.readouterr().err
+
+
 def test_faults_are_one_line(*, images, video, replay, tmp_path, write_mot, capsys):
     setting = replay("video", people([1]))
     write_mot(tmp_path / "gt.txt", people([1]))
