@@ -15,11 +15,11 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -44,7 +44,7 @@ _MOST_HEAD_BYTES = 100_000
 class DetectionJournal:
     """The journal of one camera: first what an earlier attempt left is given back in order, then it grows.
 
-    Raises UsageError when it was made with another configuration, video or weights, ResourceError on a full disk.
+    That it fits the run is asked before, by `refuse_foreign_journal`. Raises ResourceError on a full disk.
     """
 
     def __init__(self, store: Path, camera_id: str, fingerprint: Fingerprint, *, resume: bool) -> None:
@@ -58,39 +58,19 @@ class DetectionJournal:
             self._write = os.open(self.path, flags, 0o600)
         self._read = open(self.path, "rb")  # noqa: SIM115, PTH123 - closed by close()
         self._waiting = bytearray()
-        self._recalling = resume and self._head_fits(fingerprint)
+        self._recalling = resume and self._head_fits()
         if not self._recalling:
             self._cut(0)
             self._waiting += MAGIC + _HEAD.pack(len(head), zlib.crc32(head)) + head
             self.flush()
         self._good = os.fstat(self._write).st_size if not self._recalling else self._read.tell()
 
-    def _head_fits(self, fingerprint: Fingerprint) -> bool:
+    def _head_fits(self) -> bool:
         """Whether the file begins with a head of ours; False for an empty or a damaged one, which is told."""
-        start = self._read.read(len(MAGIC) + _HEAD.size)
-        if not start:
-            return False
-        try:
-            if not start.startswith(MAGIC):
-                raise ValueError("it does not begin as one")
-            length, checksum = _HEAD.unpack(start[len(MAGIC) :])
-            text = self._read.read(min(length, _MOST_HEAD_BYTES))
-            if len(text) != length or zlib.crc32(text) != checksum:
-                raise ValueError("its head is damaged")
-            head = json.loads(text)
-            made_with = Fingerprint(**head["fingerprint"])
-            if head["camera_id"] != self.camera_id:
-                raise ValueError(f"it is of camera {head['camera_id']!r}")
-        except (ValueError, KeyError, TypeError, struct.error) as error:
-            log.warning("camera %s: journal %s is not usable (%s): detected anew", self.camera_id, self.path, error)
-            return False
-        if changed := made_with.difference(fingerprint):
-            self.close()
-            raise UsageError(
-                f"{self.path}: made with another {changed}; --resume wants the same: restore it, "
-                "or start anew with --overwrite"
-            )
-        return True
+        made_with = _made_with(self._read, self.camera_id)
+        if isinstance(made_with, str):
+            log.warning("camera %s: %s is not usable (%s): detected anew", self.camera_id, self.path, made_with)
+        return isinstance(made_with, Fingerprint)
 
     def recall(self, frame: Frame) -> Detections | None:
         """What was found in `frame` before; None when that is not known. Ask for the frames in order."""
@@ -140,12 +120,6 @@ class DetectionJournal:
             while self._waiting:
                 del self._waiting[: os.write(self._write, self._waiting)]
 
-    def sync(self) -> None:
-        """Have what is written survive a power cut."""
-        self.flush()
-        with resource_errors(self.path):
-            os.fsync(self._write)
-
     def remove(self) -> None:
         """The camera is done and has its checkpoint."""
         self.close()
@@ -163,17 +137,53 @@ class DetectionJournal:
             os.ftruncate(self._write, size)
 
 
-class JournaledDetector:
-    """A detector that asks the journals first, and is asked for the frames they do not know. Context manager: closes
-    them. What is found in a frame must not depend on the frames beside it in a batch (docs/reliability.md)."""
+def _made_with(handle: BinaryIO, camera_id: str) -> Fingerprint | str | None:
+    """What the journal was made with, read from its head; None when it is empty, else what is wrong with it."""
+    start = handle.read(len(MAGIC) + _HEAD.size)
+    if not start:
+        return None
+    try:
+        if not start.startswith(MAGIC):
+            return "it does not begin as a journal"
+        length, checksum = _HEAD.unpack(start[len(MAGIC) :])
+        text = handle.read(min(length, _MOST_HEAD_BYTES))
+        if len(text) != length or zlib.crc32(text) != checksum:
+            return "its head is damaged"
+        head = json.loads(text)
+        made_with = Fingerprint(**head["fingerprint"])
+        return made_with if head["camera_id"] == camera_id else f"it is of camera {head['camera_id']!r}"
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        return str(error)
 
-    def __init__(self, detector: Detector, journals: Mapping[str, DetectionJournal]) -> None:
+
+def refuse_foreign_journal(store: Path, camera_id: str, fingerprint: Fingerprint) -> None:
+    """Raise UsageError when the camera has a journal that was made with something else; nothing is changed."""
+    path = camera_file(store, camera_id, SUFFIX)
+    if path.exists():
+        with path.open("rb") as handle:
+            made_with = _made_with(handle, camera_id)
+        if isinstance(made_with, Fingerprint) and (changed := made_with.difference(fingerprint)):
+            raise UsageError(
+                f"{path}: made with another {changed}; --resume wants the same: restore it, "
+                "or start anew with --overwrite"
+            )
+
+
+class JournaledDetector:
+    """A detector that asks the journals first, and is itself asked for the frames they do not know.
+
+    What is found in a frame must not depend on the frames beside it in a batch (docs/reliability.md). Context manager:
+    closes the journals, which stay for `--resume`.
+    """
+
+    def __init__(self, detector: Detector, open_journal: Callable[[str], DetectionJournal]) -> None:
         self._detector = detector
-        self._journals = journals
+        self._open_journal = open_journal
+        self._journals: dict[str, DetectionJournal] = {}
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """See `pipeline.types.Detector`. Raises ResourceError when the journal cannot grow."""
-        known = [self._journals[frame.camera_id].recall(frame) for frame in frames]
+        known = [self._journal(frame.camera_id).recall(frame) for frame in frames]
         new = [frame for frame, found in zip(frames, known, strict=True) if found is None]
         fresh = self._detector.detect(new) if new else []
         for frame, found in zip(new, fresh, strict=True):
@@ -182,6 +192,19 @@ class JournaledDetector:
             self._journals[camera_id].flush()
         rest = iter(fresh)
         return [next(rest) if found is None else found for found in known]
+
+    def _journal(self, camera_id: str) -> DetectionJournal:
+        if camera_id not in self._journals:
+            self._journals[camera_id] = self._open_journal(camera_id)
+        return self._journals[camera_id]
+
+    def end(self, camera_id: str, *, remove: bool) -> None:
+        """No more frames of this camera. `remove`: it has its checkpoint."""
+        journal = self._journals.pop(camera_id, None)
+        if journal is None and remove:
+            journal = self._open_journal(camera_id)  # left by an earlier attempt
+        if journal is not None:
+            journal.remove() if remove else journal.close()
 
     def __enter__(self) -> Self:
         return self

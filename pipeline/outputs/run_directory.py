@@ -201,7 +201,7 @@ def _clear(root: Path, keep: tuple[str, ...] = ()) -> None:
             refuse_symlink(target)
             if name not in keep and target.exists():
                 shutil.rmtree(target)
-        for leftover in root.glob(".*.part"):
+        for leftover in (*root.glob(".*.part"), *root.glob("store/.*.part")):
             leftover.unlink()
 
 
