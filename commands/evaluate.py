@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, write RUN/evaluation.json where RUN is a run directory, print. Raises UsageError."""
+    from commands.evaluation_span import within_run  # noqa: PLC0415
     from evaluation.multi_camera import evaluate_tracking  # noqa: PLC0415 - SciPy: --help stays quick without it
     from evaluation.partial import evaluate_partial  # noqa: PLC0415
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     predicted = _read(_prediction_files(mot if mot.is_dir() else root), duplicates=args.duplicates)
     truth = _read_truth(args.truth, predicted)
     _tell_unpaired(truth, predicted)
+    truth = within_run(root, truth, predicted)
     scores: MultiCameraResult | PartialResult
     scores = evaluate_partial(truth, predicted) if args.partial_truth else evaluate_tracking(truth, predicted)
     content = json.dumps(as_json(scores), indent=1, allow_nan=False)

@@ -109,6 +109,89 @@ def test_partial_truth_reports_identity_and_pairs_only(run_directory, truth_fold
     assert "perfect linking" in out
 
 
+@pytest.fixture
+def write_report(run_directory):
+    """run_report.json of cameras as (id, status, first time, frames, coverage), 10 frames a second."""
+
+    def write(*cameras, start=None, end=None):
+        entries = [
+            {"camera_id": camera_id, "status": status, "coverage": coverage, "fps": 10.0, "frames_decoded": frames,
+             "reading": {"first_time_s": first_s}}
+            for camera_id, status, first_s, frames, coverage in cameras
+        ]  # fmt: skip
+        report = {"arguments": {"start": start, "end": end}, "cameras": entries}
+        (run_directory / "run_report.json").write_text(json.dumps(report))
+
+    return write
+
+
+def cut(run_directory, cameras, write_mot, first, last):
+    """As a run cut to these frames writes it."""
+    for camera, (_, predicted) in cameras.items():
+        rows = predicted[(predicted[:, 0] >= first) & (predicted[:, 0] <= last)]
+        write_mot(run_directory / "mot" / f"{camera}.txt", rows)
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "pause_s", "boxes"),
+    [(0.0, 0.0, False), (100.0, 0.0, False), (100.0, 3600.0, True)],  # across a pause only a box tells the frame
+)
+def test_a_cut_run_is_scored_within_the_cut(  # noqa: PLR0917
+    run_directory, truth_folder, cameras, write_mot, write_report, as_rows, capsys, offset_s, pause_s, boxes
+):
+    cut(run_directory, cameras, write_mot, 21, 40)
+    first_s = offset_s + pause_s + 2.0
+    write_report(*((name, "complete", first_s, 20, 1.0) for name in cameras), start=first_s, end=first_s + 2)
+    tracklets = [{"camera_id": name, "time_s": [first_s + 0.3], "frame": [23]} for name in cameras] if boxes else []
+    document = {
+        "cameras": [{"camera_id": name, "time_offset_s": offset_s} for name in cameras],
+        "trajectories": [{"tracklets": tracklets}],
+    }
+    (run_directory / "trajectories.json").write_text(json.dumps(document))
+    assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
+    out, err = capsys.readouterr()
+    inside = {
+        camera: tuple(rows[(rows[:, 0] >= 21) & (rows[:, 0] <= 40)] for rows in pair)
+        for camera, pair in cameras.items()
+    }
+    want = evaluate_tracking(*as_rows(inside))
+    assert json.loads(out)["multi_camera"]["mota"] == pytest.approx(want.total.clear.mota)
+    for name in cameras:
+        assert f"camera {name}: the run was cut to frames 21 to 40" in err
+
+
+def test_a_run_that_only_ends_early_begins_with_frame_1(  # noqa: PLR0917
+    run_directory, truth_folder, cameras, write_mot, write_report, as_rows, capsys
+):
+    cut(run_directory, cameras, write_mot, 1, 40)
+    write_report(*((name, "complete", 7.0, 40, 1.0) for name in cameras), end=11.0)
+    assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
+    out, err = capsys.readouterr()
+    want = evaluate_tracking(*as_rows({c: tuple(rows[rows[:, 0] <= 40] for rows in p) for c, p in cameras.items()}))
+    assert json.loads(out)["multi_camera"]["idf1"] == pytest.approx(want.total.identity.idf1)
+    assert "frames 1 to 40" in err
+
+
+def test_a_camera_that_was_not_read_whole_is_named(  # noqa: PLR0917
+    run_directory, truth_folder, cameras, write_report, as_rows, capsys
+):
+    write_report(("lobby", "partial", 0.0, 38, 0.633), ("hall[1]", "complete", 0.0, 60, 1.0))
+    assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
+    out, err = capsys.readouterr()
+    assert "camera lobby: partial, coverage 63.3 %" in err
+    assert "hall[1]" not in err
+    want = evaluate_tracking(*as_rows(cameras))
+    assert json.loads(out)["multi_camera"]["mota"] == pytest.approx(want.total.clear.mota), "all of it counts"
+    write_report(("lobby", "failed", None, 0, 0.0), start=5.0)
+    assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
+    out, err = capsys.readouterr()
+    assert "camera lobby: failed, coverage 0.0 %" in err
+    assert "all of its truth is scored" in err
+    (run_directory / "run_report.json").write_text('{"came')
+    assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
+    assert "what the run was given is not known" in capsys.readouterr().err
+
+
 def one_error(capsys):
     out, err = capsys.readouterr()
     assert out == ""
