@@ -44,6 +44,23 @@ class Affinity:
     """Of a pair with the median number of crops."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The N tracklets that can be compared (`rows (N,)` of all, sorted by key) and what the footage says of looks."""
+
+    rows: Int64
+    constraints: Constraints
+    camera: Int64
+    """`(N,)` numbers."""
+    trust: Float64
+    """`(N,)` reliabilities."""
+    distance: Float32
+    """`(N, N)` cosine distances."""
+    crop_similarity: float
+    evidence: Evidence
+    calibration: Calibration
+
+
 def usable_embeddings(ordered: Sequence[Tracklet], embeddings: Embeddings) -> Embeddings:
     """Rows that can be compared and belong to one of the tracklets, ordered by key and time."""
     keys = {t.key for t in ordered}
@@ -56,15 +73,15 @@ def usable_embeddings(ordered: Sequence[Tracklet], embeddings: Embeddings) -> Em
     )
 
 
-def build_affinity(
+def compare(
     ordered: Sequence[Tracklet],
     embeddings: Embeddings,
     every_constraint: Constraints,
     own_prior: DistancePrior | None,
     *,
     centred: bool,
-) -> Affinity:
-    """Judge every pair of `ordered` tracklets (sorted by key) that have one of the usable `embeddings`.
+) -> Compared:
+    """Calibrate on the `ordered` tracklets (sorted by key) that have one of the usable `embeddings`; judge no pair.
 
     `every_constraint`: among all of `ordered`. `centred`: whether the embeddings were (centring.py).
     """
@@ -81,8 +98,22 @@ def build_affinity(
     evidence = gather(distance, trust, camera, constraints, half_distances(statistics, crop_similarity))
     if own_prior is None and not centred:
         prior = scale_to_footage(prior, evidence)
-    calibration = calibrate(evidence, prior)
-    appearance, pairwise = _pairwise_log_odds(distance, trust, camera, calibration)
+    return Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, calibrate(evidence, prior))
+
+
+def build_affinity(
+    ordered: Sequence[Tracklet],
+    embeddings: Embeddings,
+    every_constraint: Constraints,
+    own_prior: DistancePrior | None,
+    *,
+    centred: bool,
+) -> Affinity:
+    """`compare`, then judge every pair by itself and against its rivals, which is O(n^3)."""
+    compared = compare(ordered, embeddings, every_constraint, own_prior, centred=centred)
+    constraints, camera, calibration = compared.constraints, compared.camera, compared.calibration
+    trust = compared.trust
+    appearance, pairwise = _pairwise_log_odds(compared.distance, trust, camera, calibration)
     log_odds = weigh_rivals(
         pairwise,
         constraints.cannot,
@@ -92,14 +123,14 @@ def build_affinity(
     )
     log_odds[constraints.cannot] = 0.0
     return Affinity(
-        rows=rows,
+        rows=compared.rows,
         constraints=constraints,
         appearance=appearance,
         log_odds=log_odds,
         calibration=calibration,
-        evidence=evidence,
+        evidence=compared.evidence,
         centred=centred,
-        crop_similarity=crop_similarity,
+        crop_similarity=compared.crop_similarity,
         usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
     )
 

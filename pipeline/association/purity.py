@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.association.affinity import Affinity, build_affinity, usable_embeddings
+from pipeline.association.affinity import Compared, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, cosine_distances, reliability
@@ -68,26 +68,33 @@ def purify(
         well_apart_overlap=config.well_apart_overlap,
         slack_s=config.clock_slack_s,
     )
-    affinity = build_affinity(ordered, usable, constraints, prior, centred=False)
-    cuts = {t.key: _cuts(t, gaps[t.key], usable, affinity) for t in ordered if gaps[t.key]}
+    compared = compare(ordered, usable, constraints, prior, centred=False)
+    rows_of: dict[TrackletKey, list[int]] = {}
+    for row, key in enumerate(usable.keys):
+        rows_of.setdefault(key, []).append(row)
+    cuts = {
+        t.key: _cuts(t, gaps[t.key], usable, rows_of[t.key], compared)
+        for t in ordered
+        if gaps[t.key] and t.key in rows_of
+    }
     return _apply(ordered, embeddings, cuts) if any(cuts.values()) else Purified(tuple(ordered), embeddings, ())
 
 
 def _cuts(
-    tracklet: Tracklet, gaps: Sequence[tuple[int, int]], embeddings: Embeddings, affinity: Affinity
+    tracklet: Tracklet, gaps: Sequence[tuple[int, int]], embeddings: Embeddings, rows: list[int], compared: Compared
 ) -> list[tuple[int, float]]:
-    """`(row of the first box after the gap, log-odds)` of each gap whose sides look like two people."""
+    """`(row of the first box after the gap, log-odds)` of each gap whose sides look like two people.
+
+    `rows` of the embeddings are the tracklet's.
+    """
     starts = [int(tracklet.frame_index[after]) for _, after in gaps]
-    rows = [row for row, key in enumerate(embeddings.keys) if key == tracklet.key]
-    if not rows:
-        return []
     part = np.searchsorted(starts, embeddings.frame_index[rows], side="right")
     # aggregate() makes one vector a key: here one a part.
     keys: tuple[TrackletKey, ...] = tuple((tracklet.camera_id, int(number)) for number in part)
     vectors = aggregate(
         Embeddings(keys, embeddings.frame_index[rows], embeddings.vector[rows], embeddings.quality[rows])
     )
-    trust = reliability(vectors.crops, affinity.crop_similarity)
+    trust = reliability(vectors.crops, compared.crop_similarity)
     place = {key[1]: row for row, key in enumerate(vectors.keys)}
     before_looking = float(np.log(GAP_KEPT_RIGHT / (1.0 - GAP_KEPT_RIGHT)))
     found: list[tuple[int, float]] = []
@@ -97,7 +104,7 @@ def _cuts(
             continue
         distance: Float64 = cosine_distances(vectors.vector[[left]], vectors.vector[[right]]).astype(np.float64)
         both = np.array([[trust[left] * trust[right]]])
-        ratio = float(affinity.calibration.log_likelihood_ratio(distance, both, "within")[0, 0])
+        ratio = float(compared.calibration.log_likelihood_ratio(distance, both, "within")[0, 0])
         if before_looking + ratio < 0:
             found.append((after, before_looking + ratio))
     return found

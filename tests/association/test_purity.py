@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from pipeline.association import affinity
+from pipeline.association.affinity import build_affinity, compare, usable_embeddings
+from pipeline.association.constraints import build_constraints
 from pipeline.association.purity import Purified, purify
 from pipeline.config import AssociationConfig
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
@@ -93,6 +97,25 @@ def test_without_a_crop_on_one_side_nothing_is_split() -> None:
     none = Embeddings((), np.zeros(0, np.int64), np.zeros((0, DIMENSION), np.float32), np.zeros(0, np.float32))
     assert len(purify(tracklets, none, SCENE, AssociationConfig()).tracklets) == len(tracklets)
     assert purify([], none, SCENE, AssociationConfig()).tracklets == ()
+
+
+def test_only_calibration_is_computed_and_it_is_the_solvers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Splitting weighed all pairs against all rivals, O(n^3), and then looked at the calibration alone."""
+    tracklets, embeddings = scene_with_gap(same_person=False)
+    ordered, usable = sorted(tracklets, key=lambda t: t.key), usable_embeddings(tracklets, embeddings)
+    constraints = build_constraints(ordered, SCENE, duplicate_overlap=0.6, well_apart_overlap=0.2, slack_s=1.0)
+    whole = build_affinity(ordered, usable, constraints, None, centred=False)
+    alone = compare(ordered, usable, constraints, None, centred=False)
+    assert (alone.calibration, alone.crop_similarity) == (whole.calibration, whole.crop_similarity)
+    before = purify(tracklets, embeddings, SCENE, AssociationConfig()).splits
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("no pair is judged when tracklets are split")
+
+    monkeypatch.setattr(affinity, "weigh_rivals", refuse)
+    monkeypatch.setattr(affinity, "_pairwise_log_odds", refuse)
+    assert purify(tracklets, embeddings, SCENE, AssociationConfig()).splits == before
+    assert len(before) == 1
 
 
 def test_gaps_are_found_by_time_not_by_frames() -> None:
