@@ -18,7 +18,7 @@ from pipeline.association.affinity import Compared, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, cosine_distances, reliability
-from pipeline.config import AssociationConfig
+from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import Embeddings, Float64, Scene, Tracklet, TrackletKey
 
 GAP_KEPT_RIGHT = 0.84
@@ -27,17 +27,21 @@ GAP_KEPT_RIGHT = 0.84
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One cut: `new_key` is what `key` became from `time_s` on; `log_odds` that both sides are one person (< 0)."""
+    """One cut: `new_key` is what `key` became from `time_s` on; `log_odds` that both sides are one person (< 0).
+
+    `dropped`: the parts beside the cut that were too short to keep, each named once.
+    """
 
     key: TrackletKey
     new_key: TrackletKey
     time_s: float
     log_odds: float
+    dropped: tuple[TrackletKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Purified:
-    """Tracklets sorted by key, their embeddings under the new keys, and the cuts."""
+    """Tracklets sorted by key, their embeddings under the new keys (without those of dropped parts), and the cuts."""
 
     tracklets: tuple[Tracklet, ...]
     embeddings: Embeddings
@@ -50,11 +54,13 @@ def purify(
     scene: Scene,
     config: AssociationConfig,
     prior: DistancePrior | None = None,
+    keep: TrackerConfig | None = None,
 ) -> Purified:
     """Split the tracklets that look like two people before and after a gap of `config.split_gap_s` or more.
 
     The part before the first cut keeps its id, later parts get ids above all others of the camera. Where one side of
-    a gap has no crop, nothing is split.
+    a gap has no crop, nothing is split. A part that TrackletBuilder would have dropped by the rule in `keep` (default:
+    the settings' defaults) is dropped.
     """
     ordered = sorted(tracklets, key=lambda t: t.key)
     usable = usable_embeddings(ordered, embeddings)
@@ -77,7 +83,11 @@ def purify(
         for t in ordered
         if gaps[t.key] and t.key in rows_of
     }
-    return _apply(ordered, embeddings, cuts) if any(cuts.values()) else Purified(tuple(ordered), embeddings, ())
+    return (
+        _apply(ordered, embeddings, cuts, keep or TrackerConfig())
+        if any(cuts.values())
+        else Purified(tuple(ordered), embeddings, ())
+    )
 
 
 def _cuts(
@@ -111,7 +121,10 @@ def _cuts(
 
 
 def _apply(
-    ordered: Sequence[Tracklet], embeddings: Embeddings, cuts: dict[TrackletKey, list[tuple[int, float]]]
+    ordered: Sequence[Tracklet],
+    embeddings: Embeddings,
+    cuts: dict[TrackletKey, list[tuple[int, float]]],
+    keep: TrackerConfig,
 ) -> Purified:
     next_id: dict[str, int] = {}
     for tracklet in ordered:
@@ -119,21 +132,48 @@ def _apply(
     parts: list[Tracklet] = []
     splits: list[Split] = []
     renamed: dict[TrackletKey, list[tuple[int, TrackletKey]]] = {}
+    gone: set[TrackletKey] = set()
     for tracklet in ordered:
-        key, first = tracklet.key, 0
-        for row, log_odds in cuts.get(tracklet.key, []):
-            parts.append(_rows(tracklet, key, first, row))
-            key, first = (tracklet.camera_id, next_id[tracklet.camera_id]), row
+        places = cuts.get(tracklet.key, [])
+        if not places:
+            parts.append(tracklet)
+            continue
+        bounds = [0, *(row for row, _ in places), len(tracklet)]
+        keys = [tracklet.key]
+        for row, _ in places:
+            keys.append((tracklet.camera_id, next_id[tracklet.camera_id]))
             next_id[tracklet.camera_id] += 1
-            renamed.setdefault(tracklet.key, []).append((int(tracklet.frame_index[row]), key))
-            splits.append(Split(tracklet.key, key, float(tracklet.time_s[row]), log_odds))
-        parts.append(_rows(tracklet, key, first, len(tracklet)) if first else tracklet)
-    keys = tuple(
+            renamed.setdefault(tracklet.key, []).append((int(tracklet.frame_index[row]), keys[-1]))
+        pieces = [_rows(tracklet, *part) for part in zip(keys, bounds[:-1], bounds[1:], strict=True)]
+        short = [piece.key for piece in pieces if _is_tentative(piece, keep)]
+        parts += [piece for piece in pieces if piece.key not in short]
+        gone.update(short)
+        for new_key, (row, log_odds) in zip(keys[1:], places, strict=True):
+            beside = (tracklet.key, new_key) if new_key == keys[1] else (new_key,)
+            dropped = tuple(key for key in beside if key in short)
+            splits.append(Split(tracklet.key, new_key, float(tracklet.time_s[row]), log_odds, dropped))
+    relabelled = [
         _key_at(renamed.get(key, []), key, int(frame))
         for key, frame in zip(embeddings.keys, embeddings.frame_index, strict=True)
+    ]
+    rows = [row for row, key in enumerate(relabelled) if key not in gone]
+    kept = Embeddings(
+        tuple(relabelled[row] for row in rows),
+        embeddings.frame_index[rows],
+        embeddings.vector[rows],
+        embeddings.quality[rows],
     )
-    relabelled = Embeddings(keys, embeddings.frame_index, embeddings.vector, embeddings.quality)
-    return Purified(tuple(sorted(parts, key=lambda t: t.key)), relabelled, tuple(splits))
+    return Purified(tuple(sorted(parts, key=lambda t: t.key)), kept, tuple(splits))
+
+
+def _is_tentative(part: Tracklet, keep: TrackerConfig) -> bool:
+    """Whether TrackletBuilder would have dropped the part had its track ended there."""
+    seen = int(np.count_nonzero(part.observed))
+    return (
+        seen < keep.min_observations
+        or part.end_s - part.start_s < keep.min_track_s
+        or seen < keep.min_observed_share * len(part)
+    )
 
 
 def _key_at(changes: Sequence[tuple[int, TrackletKey]], key: TrackletKey, frame: int) -> TrackletKey:

@@ -9,7 +9,7 @@ from pipeline.association import affinity
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.purity import Purified, purify
-from pipeline.config import AssociationConfig
+from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
 
 SCENE = Scene((Camera("hall", (), (640, 480), 10.0),))
@@ -82,6 +82,38 @@ def test_the_same_person_after_the_gap_stays_one_tracklet() -> None:
     assert len(result.tracklets) == len(before)
     assert all(ours is theirs for ours, theirs in zip(result.tracklets, before, strict=True))
     assert result.embeddings is embeddings
+
+
+@pytest.mark.parametrize(
+    ("seen", "crops_at", "kept", "dropped"),
+    [
+        ([(0, 3), (50, 80)], ([2], [55, 63, 77]), [7], [("hall", 1)]),  # 3 boxes before the gap
+        ([(0, 30), (77, 80)], ([3, 12, 25], [77]), [1], [("hall", 7)]),  # 3 boxes after it
+        ([(0, 30), (76, 80)], ([3, 12, 25], [77]), [1], [("hall", 7)]),  # 4 boxes in 0.3 s
+        ([(0, 30), (50, 51), (54, 55), (58, 59), (62, 63)], ([3, 12, 25], [50]), [1], [("hall", 7)]),  # flicker
+        ([(0, 6), (74, 80)], ([3], [77]), [1, 7], []),  # 6 boxes in 0.5 s on both sides
+    ],
+)
+def test_a_part_too_short_for_a_tracklet_is_dropped_and_named(seen, crops_at, kept, dropped) -> None:  # type: ignore[no-untyped-def]
+    tracklets, embeddings = scene_with_gap(same_person=False)
+    rng = np.random.default_rng(4)
+    looks = rng.normal(size=(2, DIMENSION)) / np.sqrt(DIMENSION)
+    rows = [
+        (key, int(frame), row)
+        for key, frame, row in zip(embeddings.keys, embeddings.frame_index, embeddings.vector, strict=True)
+        if key != ("hall", 1)
+    ]
+    for person, frames in zip(looks, crops_at, strict=True):
+        rows += crops(rng, ("hall", 1), frames, person)
+    result = purify([tracklet(1, 0, seen), *tracklets[1:]], join(rows), SCENE, AssociationConfig())
+    (split,) = result.splits
+    assert list(split.dropped) == dropped
+    assert sorted({t.key[1] for t in result.tracklets} - {2, 3, 4, 5, 6}) == kept
+    assert {key[1] for key in result.embeddings.keys} == {2, 3, 4, 5, 6, *kept}
+    lenient = TrackerConfig(min_observations=1, min_track_s=0.0, min_observed_share=0.0)
+    everyone = purify([tracklet(1, 0, seen), *tracklets[1:]], join(rows), SCENE, AssociationConfig(), keep=lenient)
+    assert {1, 7} <= {t.key[1] for t in everyone.tracklets}
+    assert everyone.splits[0].dropped == ()
 
 
 def test_without_a_crop_on_one_side_nothing_is_split() -> None:
