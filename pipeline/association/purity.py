@@ -54,6 +54,7 @@ def purify(
     scene: Scene,
     config: AssociationConfig,
     prior: DistancePrior | None = None,
+    *,
     keep: TrackerConfig | None = None,
 ) -> Purified:
     """Split the tracklets that look like two people before and after a gap of `config.split_gap_s` or more.
