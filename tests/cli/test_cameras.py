@@ -1,4 +1,4 @@
-"""--videos: names, segments, duplicates, and every wrong path at once (faults 1, 36-40, 43-45, 131)."""
+"""--videos: names, segments, duplicates, and every wrong path at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The traps of YAML, the messages, the overrides (faults 56-61 and 138)."""
+"""The traps of YAML, the messages, the overrides."""
 
 from __future__ import annotations
 

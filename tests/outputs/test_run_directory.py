@@ -1,4 +1,4 @@
-"""The run directory mixes no runs, takes nothing that is not ours, tells trouble early (faults 71, 88-92, 103, 131)."""
+"""The run directory mixes no runs, takes nothing that is not ours, tells trouble early."""
 
 from __future__ import annotations
 
