@@ -59,7 +59,10 @@ class DetectorConfig(Section):
 
 
 class TrackerConfig(Section):
-    """Following people in one camera. Ages are seconds."""
+    """Following people in one camera. Ages are seconds.
+
+    Defaults: tuned on TUD, campus and synthetic motion (docs/tracking.md, "How the parameters were chosen").
+    """
 
     name: str = Field(
         default="bytetrack", description="bytetrack, sort, sort_paper, or one that was added to TRACKERS."
@@ -74,6 +77,9 @@ class TrackerConfig(Section):
         default=0.4, description="Tracklets that were seen in less of their frames are dropped: flicker, not a person."
     )
     smooth_s: Seconds = Field(default=0.35, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
+    smooth_gap_s: float = Field(
+        default=0.6, gt=0.0, description="After as long unseen it may be somebody else: not smoothed across."
+    )
 
 
 class CropConfig(Section):

@@ -93,7 +93,7 @@ class TrackletBuilder:
             return None
         time_s = time_s[part]
         seen_s = np.array(track.time_s)[seen]
-        boxes = smooth(seen_s, np.array(track.xyxy, np.float64)[seen], self._config.smooth_s)
+        boxes = self._smooth_runs(seen_s, np.array(track.xyxy, np.float64)[seen])
         edges = [np.interp(time_s, seen_s, boxes[:, k]) for k in range(4)]
         return Tracklet(
             key=(self._camera_id, track_id),
@@ -103,6 +103,20 @@ class TrackletBuilder:
             confidence=np.array(track.confidence[part]),
             observed=np.array(track.observed[part]),
         )
+
+    def _smooth_runs(self, seen_s: Float64, boxes: Float64) -> Float64:
+        """Runs between long gaps are smoothed each on its own: after a gap it may be somebody else.
+
+        Only where the runs on both sides could be tracklets: the ends of shorter ones are too rough by themselves.
+        """
+        gaps = np.flatnonzero(np.diff(seen_s) >= self._config.smooth_gap_s) + 1
+        starts, ends = np.append(0, gaps), np.append(gaps, len(seen_s))
+        long = (ends - starts >= self._config.min_observations) & (
+            seen_s[ends - 1] - seen_s[starts] >= self._config.min_track_s
+        )
+        breaks = gaps[long[:-1] & long[1:]]
+        runs = zip(np.split(seen_s, breaks), np.split(boxes, breaks), strict=True)
+        return np.concatenate([smooth(times, part, self._config.smooth_s) for times, part in runs])
 
 
 def smooth(time_s: Float64, boxes: Float64, width_s: float) -> Float64:
