@@ -19,6 +19,8 @@ from trackers.kalman import MotionModel
 from trackers.track import AnchorState, Step, TrackTable, usable
 
 
+# Defaults of Motion and Gate: tuned on TUD, campus and synthetic motion (docs/tracking.md, "How the parameters were
+# chosen").
 @dataclass(frozen=True, slots=True)
 class Motion:
     """How people move and boxes err, in box heights and seconds."""
