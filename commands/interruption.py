@@ -7,8 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -21,12 +22,21 @@ HURRY_S = 2.0
 """From here on the partial results are cut short."""
 
 
+def _detach(descriptors: Sequence[int], number: int, frame: FrameType | None) -> None:
+    """Point the descriptors of a terminal that is gone at nothing: writing to them would be an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 class Interruption:
     """Context manager for a whole run.
 
     The first SIGINT or SIGTERM raises KeyboardInterrupt, or, inside `deferred()`, becomes a wish (`asked`) that the
-    work looks at between batches; the second always raises. After `limit_s` the process is ended. SIGHUP (the terminal
-    is closed) is ignored. `exit_code` is 130 or 143 once asked.
+    work looks at between batches; the second always raises. After `limit_s` the process is ended. On SIGHUP (the
+    terminal is closed) the work goes on, and what goes to the terminal goes nowhere. `exit_code` is 130 or 143 once
+    asked.
     """
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
@@ -40,7 +50,9 @@ class Interruption:
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._ask)
-        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup ignores it already
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, partial(_detach, terminals))
         return self
 
     def __exit__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -42,13 +43,15 @@ class FrameProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bars is not None:
-            self._bars.stop()
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._bars.stop()
 
     def __call__(self, camera_id: str, frames: int) -> None:
         """Frames of a camera that are done."""
         self._done[camera_id] = frames
         if self._bars is not None:
-            self._bars.update(self._tasks[camera_id], completed=frames)
+            with contextlib.suppress(OSError):
+                self._bars.update(self._tasks[camera_id], completed=frames)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_EVERY_S
             log.info("%s: %s", self._title, ", ".join(self._line(c) for c, n in self._done.items() if n))

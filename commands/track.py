@@ -22,6 +22,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, overrides(args))
     refuse_unknown_cameras(config.cameras, [camera_id for camera_id, _ in files])
     with RunDirectory.create(args.output, overwrite=args.overwrite, resume=args.resume) as directory:
-        from commands.track_run import track  # noqa: PLC0415 - heavy: only once the arguments make sense
-
+        try:
+            from commands.track_run import track  # noqa: PLC0415 - heavy: only once the arguments make sense
+        except KeyboardInterrupt:
+            directory.abandon()
+            raise
         return track(args, files, config, directory)
