@@ -40,7 +40,7 @@ class TrainSettings(Section):
     learning_rate: float = Field(default=0.002, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     warm_up_steps: int = Field(default=300, ge=1)
-    ema_decay: float = Field(default=0.9995, gt=0, lt=1)
+    ema_decay: float = Field(default=0.998, gt=0, lt=1)
     compile: bool = Field(default=False, description="torch.compile; minutes at the start of each phase.")
     checkpoint_minutes: float = Field(default=4.0, gt=0)
     validate_minutes: float = Field(default=10.0, gt=0)
