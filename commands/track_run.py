@@ -122,7 +122,7 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
     tracked = [done[camera.id] for camera in cameras if camera.id in done]
     scene = make_scene(cameras, config)
     with state.stopwatch("associate"):
-        linked = link_cameras(tracked, scene, config.association, networks.distance_prior, networks.embedder.dimension)
+        linked = link_cameras(tracked, scene, config, networks.distance_prior, networks.embedder.dimension)
     state.linked = linked
     with state.stopwatch("write"):
         write_outputs(directory, linked, scene.clock)

@@ -200,9 +200,12 @@ class Tracklet:
         return float(self.time_s[-1])
 
     def gaps(self, min_s: float) -> list[tuple[int, int]]:
-        """Rows of the last observation before and the first one after each time of `min_s` or more without any."""
+        """Rows of the last observation before and the first one after each run of unobserved boxes of `min_s` or more.
+
+        Two observed boxes in a row are no gap, however slow the camera is.
+        """
         seen = np.flatnonzero(self.observed)
-        long = np.flatnonzero(np.diff(self.time_s[seen]) >= min_s)
+        long = np.flatnonzero((np.diff(self.time_s[seen]) >= min_s) & (np.diff(seen) > 1))
         return [(int(seen[row]), int(seen[row + 1])) for row in long]
 
 

@@ -9,7 +9,7 @@ from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.prior import DistancePrior
 from pipeline.association.purity import Purified, purify
 from pipeline.association.report import AssociationResult
-from pipeline.config import AssociationConfig
+from pipeline.config import Config
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Embeddings, Scene
 
@@ -26,15 +26,15 @@ class Linked:
 def link_cameras(
     tracked: Sequence[tuple[CameraOutcome, Embeddings]],
     scene: Scene,
-    settings: AssociationConfig,
+    config: Config,
     prior: DistancePrior | None,
     dimension: int,
 ) -> Linked:
     """Group the tracklets of all cameras by person; `dimension` is the length of an embedding."""
     embeddings = Embeddings.join([part for _, part in tracked], dimension)
     tracklets = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
-    purified = purify(tracklets, embeddings, scene, settings, prior)
-    result = AverageLinkageAssociator(settings, prior).solve(purified.tracklets, purified.embeddings, scene)
+    purified = purify(tracklets, embeddings, scene, config.association, prior, keep=config.tracker)
+    result = AverageLinkageAssociator(config.association, prior).solve(purified.tracklets, purified.embeddings, scene)
     by_camera = {
         outcome.camera.id: [t for t in purified.tracklets if t.camera_id == outcome.camera.id] for outcome, _ in tracked
     }

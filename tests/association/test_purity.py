@@ -155,3 +155,6 @@ def test_gaps_are_found_by_time_not_by_frames() -> None:
     assert short.gaps(0.5) == [(19, 40)]
     assert short.gaps(0.2) == [(9, 13), (19, 40)]
     assert short.gaps(10.0) == []
+    frames = np.arange(4)
+    slow = Tracklet(("hall", 1), frames, frames * 2.0, np.tile([[0, 0, 9, 9]], (4, 1)), np.ones(4), np.ones(4, bool))
+    assert slow.gaps(0.5) == [], "a camera of one frame in two seconds has no gap between its frames"
