@@ -19,7 +19,7 @@ PAD_GREY = 114
 
 @dataclass(frozen=True, slots=True)
 class AugmentSettings:
-    """Strengths; probabilities 0..1. Tuned on the held-out split, if a source is not given."""
+    """Strengths; probabilities 0..1. Chosen by looking at the pictures, not tuned."""
 
     scale: tuple[float, float] = (0.75, 1.8)
     """Longer side of an image relative to the picture's side, log-uniform; divided by the grid below 1."""
