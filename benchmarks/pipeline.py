@@ -67,7 +67,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
-    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--cameras", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--lengths", type=int, nargs="+", default=[1, 2, 4, 8], help="times the video, one camera")
     parser.add_argument("arguments", nargs="*", help="more arguments of run.py track, after --")
     args = parser.parse_args()
