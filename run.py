@@ -33,9 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(
-    ("album", "explain", "relink", "calibrate", "search", "report", "export", "serve", "live")
-)
+LATER = frozenset(("album", "explain", "relink", "calibrate", "search", "report", "export", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))
