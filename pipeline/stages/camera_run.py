@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+import numpy as np
+
 from pipeline.config import CropConfig, TrackerConfig
+from pipeline.geometry import clip
 from pipeline.stages.camera import TrackletBuilder
 from pipeline.stages.crops import CropSampler
 from pipeline.stages.regions import inside_region
@@ -55,6 +58,7 @@ class CameraRun:
         """Take the next frame with what was found in it; return the crops of the tracklets that ended."""
         height, width = frame.image.shape[:2]
         self.boxes_dropped += detections.dropped
+        detections = sound_boxes(detections, (width, height))
         detections = inside_region(detections, self.camera.region, (width, height))
         tracked = self._tracker.update(detections, frame.time_s)
         self._sampler.offer(frame, tracked, detections)
@@ -77,3 +81,14 @@ class CameraRun:
         gaps = tracklet.gaps(self._gap_s)
         cuts_s = [float(tracklet.time_s[before] + tracklet.time_s[after]) / 2 for before, after in gaps]
         return self._sampler.take(tracklet.key[1], cuts_s)
+
+
+def sound_boxes(detections: Detections, size_wh: tuple[int, int]) -> Detections:
+    """The boxes that are finite and of 1 px or more inside the image, clipped to it.
+
+    The detectors here give no others; one that was added may, and nothing behind this line is made for NaN.
+    """
+    finite = np.isfinite(detections.xyxy).all(axis=1) & np.isfinite(detections.confidence)
+    xyxy = clip(np.where(finite[:, None], detections.xyxy, np.float32(0)), size_wh)
+    keep = finite & ((xyxy[:, 2:] - xyxy[:, :2]) >= 1).all(axis=1)
+    return Detections(xyxy[keep], detections.confidence[keep], detections.dropped)
