@@ -69,16 +69,16 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("--cameras", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--lengths", type=int, nargs="+", default=[1, 2, 4, 8], help="times the video, one camera")
-    parser.add_argument("arguments", nargs="*", help="more arguments of run.py track, after --")
-    args = parser.parse_args()
+    args, more = parser.parse_known_args()
+    more = [argument for argument in more if argument != "--"]
     print("| run | frames | frames/s without overlays | " + " | ".join(f"{s} ms" for s in STAGES) + " | peak MiB |")
     print("|" + "---|" * (len(STAGES) + 4))
     for cameras in args.cameras:
         videos = [f"cam{i + 1}={args.video}" for i in range(cameras)]
-        print(row(f"{cameras} cameras" if cameras > 1 else "1 camera", measure(videos, args.arguments)), flush=True)
+        print(row(f"{cameras} cameras" if cameras > 1 else "1 camera", measure(videos, more)), flush=True)
     for times in args.lengths:
         videos = ["cam1=" + ",".join([str(args.video)] * times)]
-        run = measure(videos, ["--no-render", *args.arguments])
+        run = measure(videos, ["--no-render", *more])
         print(row(f"1 camera, {times} x the length, no overlays", run), flush=True)
 
 

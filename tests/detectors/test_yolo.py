@@ -28,7 +28,7 @@ MakeFrame = Callable[..., Frame]
 Writer = Callable[..., Path]
 Heads = Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
-PEOPLE = np.array([[20, 30, 10, 24, 0.9], [45, 32, 8, 20, 0.6], [20.5, 30, 10, 24, 0.5], [50, 50, 6, 9, 0.1]])
+PEOPLE = np.array([[20, 30, 10, 24, 0.9], [45, 32, 8, 20, 0.6], [20.5, 30, 10, 24, 0.5], [50, 50, 6, 9, 0.05]])
 DOGS = np.array([[45, 32, 8, 20, 0.7], [10, 10, 9, 9, 0.95]])
 """In px of a 64 x 64 input: two people (the third box is the first again, the fourth not sure), two dogs."""
 
