@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N")
     add("--no-render", action="store_true", help="write no overlay videos")
-    add("--offline", action="store_true", help="never use the network (nothing is downloaded either way as yet)")
+    add(
+        "--offline",
+        action="store_true",
+        help="never use the network, not even for a detector that is given by name, e.g. yolo11m.pt",
+    )
     add("--resume", action="store_true", help="go on with an interrupted run in --output")
     add("--overwrite", action="store_true", help="replace the run in --output")
     add("--allow-duplicates", action="store_true", help="accept the same video as two cameras")
@@ -76,8 +80,8 @@ def overrides(args: argparse.Namespace) -> list[str]:
     }
     # Quoted, so that no sign in a file's name is taken for YAML.
     quoted = [f"{key}={json.dumps(str(value))}" for key, value in stands_for.items() if value is not None]
-    overlays = ["output.overlays=false"] if args.no_render else []
-    return [*quoted, *overlays, *args.overrides]
+    switches = ["output.overlays=false"] * args.no_render + ["runtime.offline=true"] * args.offline
+    return [*quoted, *switches, *args.overrides]
 
 
 def _embedder_kind(model: str | None) -> str | None:

@@ -168,6 +168,7 @@ class RuntimeConfig(Section):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
     threads: int = Field(default=0, ge=0, description="0 = all cores.")
+    offline: bool = Field(default=False, description="Never use the network, not even for a checkpoint named by name.")
 
 
 class CameraConfig(Section):
