@@ -1,6 +1,6 @@
 """A YOLO checkpoint by its published name: fetched once, only when the user named it and did not say --offline.
 
-The release publishes no checksums, so the file's SHA-256 is logged, and stands in run_report.json, for later comparison.
+The release publishes no checksums, so the file's SHA-256 is logged, for comparison with that of others or of later.
 What is fetched is read like any `.pt`: as weights only, never as code (safety.py).
 """
 
