@@ -33,7 +33,35 @@ class FileAccount:
     start_s: float = 0.0
     end_s: float | None = None
     """Time behind which frames were not wanted."""
+    first_s: float | None = None
     last_s: float | None = None
+
+    def missing_head(self, dropped: int) -> int:
+        """Frames before the first one that came, beyond the `dropped` that came before a keyframe: the stream states
+        an earlier start than its first frame has."""
+        if self.first_s is None or not self.whole:
+            return 0
+        missing = round((self.first_s - self.start_s) / self.holes.interval_s) - dropped
+        return missing if missing > _TAIL_INTERVALS else 0
+
+    def missing_by_index(self, counts: DecodeCounts, index_frames: int | None) -> int | None:
+        """Frames that the file's own index counts and that did not come; None where no index can tell.
+
+        An index may have lost its end: at a steady rate one last picture is not shown for so long as it then states.
+        """
+        if index_frames is None or not self.whole:
+            return None
+        unseen = counts.dropped_before_keyframe + counts.discarded + counts.empty
+        missing = max(index_frames - unseen - self.delivered, 0)
+        cut = not missing and self.missing_tail() is not None and self.info.duration_own and self.holes.is_regular
+        return None if cut else missing
+
+    def missing_by_time(self, dropped: int) -> int:
+        """About how many frames the holes, the head and the tail would have held."""
+        missing, tail = self.holes.missing_frames() + self.missing_head(dropped), self.missing_tail()
+        if tail is not None:
+            missing += max(round((tail[1] - tail[0]) / self.holes.interval_s) - 1, 1)
+        return missing
 
     def missing_tail(self) -> tuple[float, float] | None:
         """(last frame, stated end) when the file stops before the end it states."""
@@ -82,14 +110,11 @@ class Account:
         failed = counts.frames_failed(info.codec) if file.whole else max(counts.errors - file.errors_before, 0)
         failed += file.unconvertible
         tail = file.missing_tail()
-        known = index_frames is not None and file.whole
-        if index_frames is not None and file.whole:
-            missing = max(index_frames - dropped - counts.discarded - counts.empty - file.delivered, 0)
-        else:
-            missing = holes.missing_frames()
-            if tail is not None:
-                missing += max(round((tail[1] - tail[0]) / holes.interval_s) - 1, 1)
-        missing = max(missing, failed)
+        lacking = file.missing_by_index(counts, index_frames)
+        known = lacking is not None
+        missing = max(failed, file.missing_by_time(dropped) if lacking is None else lacking)
+        if file.first_s is not None and not known and file.missing_head(dropped):
+            self.gaps.append((file.start_s, file.first_s))
         if missing or not known:
             self.gaps += holes.gaps()
             if tail is not None and (missing or not known):

@@ -124,6 +124,7 @@ class CameraReading:
             file.whole = self._wanted = False
             return
         file.holes.add(time_s, item.loss_before)
+        file.first_s = time_s if file.first_s is None else file.first_s
         file.last_s = time_s
         self._note_size(item, file)
         try:
