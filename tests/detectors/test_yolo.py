@@ -73,8 +73,8 @@ def test_files_that_are_no_yolo_say_so(heads: Heads, openvino_folder: Writer, on
 
 
 def test_names_that_are_no_files_say_what_is_possible(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"yolo11m\.pt: no such file; give a path"):
-        found_in(Path("yolo11m.pt"), [])
+    with pytest.raises(UsageError, match=r"mine\.pt: no such file; give a path"):
+        found_in(Path("mine.pt"), [])
     (tmp_path / "model.bin").write_bytes(b"x")
     with pytest.raises(UsageError, match="not a detector that is known here"):
         found_in(tmp_path / "model.bin", [])
