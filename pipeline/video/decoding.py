@@ -112,6 +112,8 @@ class FileDecoder:
                 packet = next(reading)
             except StopIteration:
                 return
+            except IndexError:  # PyAV 18 at the end of a damaged TS in which a stream appeared while it was read
+                return
             except (FFmpegError, OSError) as error:
                 failing += 1
                 counts.read_errors += 1
