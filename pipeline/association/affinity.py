@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pipeline.association.evidence import (
     restrict,
     scale_to_footage,
 )
+from pipeline.association.pair_evidence import EvidenceName, PairEvidence, dense
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
 from pipeline.types import Embeddings, Float32, Float64, Int64, Tracklet
@@ -34,6 +35,8 @@ class Affinity:
     constraints: Constraints
     appearance: Float32
     """`(N, N)` log-likelihood ratio of the distance."""
+    extra: Mapping[EvidenceName, Float32]
+    """`(N, N)` log-likelihood ratios of what is known beside appearance, by name; a name is absent without evidence."""
     log_odds: Float32
     """`(N, N)` posterior against all rivals; 0 where the pair cannot be one person."""
     calibration: Calibration
@@ -108,12 +111,22 @@ def build_affinity(
     own_prior: DistancePrior | None,
     *,
     centred: bool,
+    extra: Sequence[PairEvidence] = (),
 ) -> Affinity:
-    """`compare`, then judge every pair by itself and against its rivals, which is O(n^3)."""
+    """`compare`, then judge every pair by itself and against its rivals, which is O(n^3).
+
+    `extra`: evidence beside appearance, by rows of `ordered`; where it is -inf the pair becomes a cannot-link.
+    """
     compared = compare(ordered, embeddings, every_constraint, own_prior, centred=centred)
     constraints, camera, calibration = compared.constraints, compared.camera, compared.calibration
     trust = compared.trust
     appearance, pairwise = _pairwise_log_odds(compared.distance, trust, camera, calibration)
+    parts = dense(extra, compared.rows)
+    for name, part in parts.items():
+        ruled_out = np.isneginf(part)
+        constraints = replace(constraints, cannot=constraints.cannot | ruled_out)
+        parts[name] = np.where(ruled_out, np.float32(0), part)
+        pairwise += parts[name]
     log_odds = weigh_rivals(
         pairwise,
         constraints.cannot,
@@ -126,6 +139,7 @@ def build_affinity(
         rows=compared.rows,
         constraints=constraints,
         appearance=appearance,
+        extra=parts,
         log_odds=log_odds,
         calibration=calibration,
         evidence=compared.evidence,

@@ -11,6 +11,7 @@ from pipeline.association.affinity import Affinity, build_affinity, usable_embed
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import build_constraints, times_comparable
+from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import average_linkage
@@ -49,7 +50,8 @@ class AverageLinkageAssociator:
             well_apart_overlap=self._config.well_apart_overlap,
             slack_s=self._config.clock_slack_s,
         )
-        affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False)
+        extra = gather_pair_evidence(ordered, scene, self._config)
+        affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False, extra=extra)
         solution = self._group(affinity)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
             # Who is who need only be roughly known for the cameras' means: one vote a person instead of one a tracklet.
@@ -57,7 +59,7 @@ class AverageLinkageAssociator:
             person = dict(zip(keys, solution.labels.tolist(), strict=True))
             centred = usable_embeddings(ordered, centre(usable, person))
             if len(centred):  # none is left of a black video, whose embeddings are all one
-                affinity = build_affinity(ordered, centred, constraints, self._prior, centred=True)
+                affinity = build_affinity(ordered, centred, constraints, self._prior, centred=True, extra=extra)
                 solution = self._group(affinity)
         trajectories = build_trajectories(ordered, affinity, solution, comparable)
         report = build_report(

@@ -1,8 +1,8 @@
 """Groups of tracklets as trajectories: numbered by first appearance, with the links that hold them together.
 
 A trajectory of n tracklets has n - 1 links, one for each joining the solver made, told by the best pair between the two
-groups joined. A link's log-odds are its appearance evidence plus what the number of people and the rivals of both sides
-say (calibration.py, competition.py); `time` and `place` are 0 where no conclusion is drawn from them.
+groups joined. A link's log-odds are the sum of its evidence (appearance, time, place) plus what the number of people
+and the rivals of both sides say (calibration.py, competition.py); a kind of evidence that says nothing is 0.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.association.affinity import Affinity
 from pipeline.association.confidence import Doubt
+from pipeline.association.pair_evidence import EvidenceName
 from pipeline.association.solver import Merge
 from pipeline.types import Int64, Link, Tracklet, Trajectory
 
@@ -81,5 +82,13 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
         to_key=tracklet[second].key,
         log_odds=float(affinity.log_odds[first, second]),
         runner_up=float(affinity.log_odds[second, outside].max()) if outside.any() else None,
-        evidence={"appearance": float(affinity.appearance[first, second]), "time": 0.0, "place": 0.0},
+        evidence={
+            "appearance": float(affinity.appearance[first, second]),
+            "time": _part(affinity, "time", first, second),
+            "place": _part(affinity, "place", first, second),
+        },
     )
+
+
+def _part(affinity: Affinity, name: EvidenceName, first: int, second: int) -> float:
+    return float(affinity.extra[name][first, second]) if name in affinity.extra else 0.0
