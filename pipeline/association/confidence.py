@@ -31,13 +31,25 @@ def sigmoid(log_odds: Float64) -> Float64:
 
 
 def judge(log_odds: Float32, labels: Int64, merges: Sequence[Merge]) -> Doubt:
-    """Probabilities of `merges` and of each row's membership from the log-odds `(N, N)` they were made by."""
+    """Probabilities of `merges` and of each row's membership from the log-odds `(N, N)` they were made by.
+
+    What was given is certain: a joining by must-link has probability 1, and rows joined by must-links belong to the
+    rest of their group as one.
+    """
     row = np.ones(len(labels))
+    block = np.arange(len(labels))
+    for merge in merges:
+        if merge.given:
+            both = [*merge.left, *merge.right]
+            block[both] = block[both].min()
     order = np.argsort(labels, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
         if len(members) < 2:
             continue
         own = log_odds[np.ix_(members, members)].astype(np.float64)
-        np.fill_diagonal(own, 0.0)
-        row[members] = sigmoid(own.sum(axis=1) / (len(members) - 1))
-    return Doubt(sigmoid(np.array([m.score for m in merges], dtype=np.float64)), row)
+        for name in np.unique(block[members]).tolist():
+            inside = block[members] == name
+            if not inside.all():
+                row[members[inside]] = sigmoid(own[np.ix_(inside, ~inside)].mean())
+    score = np.array([np.inf if m.given else m.score for m in merges], dtype=np.float64)
+    return Doubt(sigmoid(score), row)
