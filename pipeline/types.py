@@ -281,6 +281,14 @@ class Link:
     """Log-odds of the best tracklet outside the trajectory that could have taken the place of `from_key`."""
     evidence: Mapping[str, float]
     """Log-odds by source: `appearance`, `time`, `place`."""
+    people: float = 0.0
+    """Log-odds before anything is looked at: what the number of people says of any pair of these cameras."""
+    rivals: float = 0.0
+    """What the other candidates of both sides change. `log_odds` is the sum of evidence, people and rivals."""
+    runner_up_key: TrackletKey | None = None
+    """The tracklet that `runner_up` is of."""
+    by_user: bool = False
+    """Joined because a correction says so, whatever the log-odds are."""
 
 
 @dataclass(frozen=True, slots=True)

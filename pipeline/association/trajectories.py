@@ -76,17 +76,25 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
     tracklet = {r: ordered[int(affinity.rows[r])] for r in pair}
     pair.sort(key=lambda r: _appearance_order(tracklet[r], comparable))
     first, second = pair
-    outside = (labels != labels[second]) & ~affinity.constraints.cannot[second]
+    outside = np.flatnonzero((labels != labels[second]) & ~affinity.constraints.cannot[second])
+    rival = int(outside[affinity.log_odds[second, outside].argmax()]) if len(outside) else None
+    evidence = {
+        "appearance": float(affinity.appearance[first, second]),
+        "time": _part(affinity, "time", first, second),
+        "place": _part(affinity, "place", first, second),
+    }
+    log_odds = float(affinity.log_odds[first, second])
+    one_camera = tracklet[first].camera_id == tracklet[second].camera_id
+    people = affinity.calibration.prior_log_odds("within" if one_camera else "cross")
     return Link(
         from_key=tracklet[first].key,
         to_key=tracklet[second].key,
-        log_odds=float(affinity.log_odds[first, second]),
-        runner_up=float(affinity.log_odds[second, outside].max()) if outside.any() else None,
-        evidence={
-            "appearance": float(affinity.appearance[first, second]),
-            "time": _part(affinity, "time", first, second),
-            "place": _part(affinity, "place", first, second),
-        },
+        log_odds=log_odds,
+        runner_up=None if rival is None else float(affinity.log_odds[second, rival]),
+        evidence=evidence,
+        people=people,
+        rivals=log_odds - people - sum(evidence.values()),
+        runner_up_key=None if rival is None else ordered[int(affinity.rows[rival])].key,
     )
 
 

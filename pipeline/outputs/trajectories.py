@@ -135,13 +135,20 @@ def ground_points(xyxy: Float32, image_to_ground: Float64, size_wh: tuple[int, i
 
 
 def _link(link: Link) -> dict[str, Any]:
-    return {
+    entry: dict[str, Any] = {
         "from": list(link.from_key),
         "to": list(link.to_key),
         "log_odds": _round(link.log_odds, 4),
         "runner_up": None if link.runner_up is None else _round(link.runner_up, 4),
         "evidence": {name: _round(value, 4) for name, value in sorted(link.evidence.items())},
+        "people": _round(link.people, 4),
+        "rivals": _round(link.rivals, 4),
     }
+    if link.runner_up_key is not None:
+        entry["runner_up_tracklet"] = list(link.runner_up_key)
+    if link.by_user:
+        entry["by_user"] = True
+    return entry
 
 
 def _round(value: float, digits: int) -> float:
@@ -206,10 +213,22 @@ def _read_trajectory(entry: dict[str, Any]) -> Trajectory:
         tracklets=tuple(_read_tracklet(tracklet) for tracklet in tracklets),
         link_confidence=float(entry["link_confidence"]),
         tracklet_confidence=tuple(float(tracklet["link_confidence"]) for tracklet in tracklets),
-        links=tuple(
-            Link(_read_key(link["from"]), _read_key(link["to"]), link["log_odds"], link["runner_up"], link["evidence"])
-            for link in entry["links"]
-        ),
+        links=tuple(_read_link(link) for link in entry["links"]),
+    )
+
+
+def _read_link(entry: dict[str, Any]) -> Link:
+    rival = entry.get("runner_up_tracklet")
+    return Link(
+        from_key=_read_key(entry["from"]),
+        to_key=_read_key(entry["to"]),
+        log_odds=entry["log_odds"],
+        runner_up=entry["runner_up"],
+        evidence=entry["evidence"],
+        people=entry.get("people", 0.0),
+        rivals=entry.get("rivals", 0.0),
+        runner_up_key=None if rival is None else _read_key(rival),
+        by_user=entry.get("by_user", False),
     )
 
 

@@ -168,6 +168,10 @@ def test_links_tell_why(associator, world, crowd, scene):
             assert set(link.evidence) == {"appearance", "time", "place"}
             assert link.evidence["appearance"] > 0
             assert link.evidence["time"] == link.evidence["place"] == 0.0
+            assert link.people < 0, "most pairs are two people"
+            assert sum(link.evidence.values()) + link.people + link.rivals == pytest.approx(link.log_odds)
+            assert link.runner_up_key is not None
+            assert link.runner_up_key not in {t.key for t in trajectory.tracklets}
 
 
 def test_the_report_is_json(associator, world, crowd, scene):

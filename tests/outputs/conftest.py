@@ -67,7 +67,8 @@ def cameras() -> tuple[CameraResult, ...]:
 def trajectories(make_tracklet: MakeTracklet) -> list[Trajectory]:
     """Person 1 in both cameras with a link, person 2 in one."""
     first, second = make_tracklet(), make_tracklet("hall", 4, start=40)
-    link = Link(first.key, second.key, 3.21987654, None, {"place": -0.5, "appearance": 3.71987654})
+    evidence = {"place": -0.5, "appearance": 7.71987654}
+    link = Link(first.key, second.key, 3.21987654, -2.5, evidence, -2.0, -2.0, ("lobby", 2), by_user=True)
     return [
         Trajectory(1, (first, second), 0.961234567, (0.98, 0.4), (link,)),
         Trajectory(2, (make_tracklet("lobby", 2, start=5, left=200.0, speed=-3.0),), 1.0, (1.0,)),

@@ -56,8 +56,12 @@ def test_output_is_valid_and_says_what_went_in(document: dict[str, Any]) -> None
             "from": ["lobby", 1],
             "to": ["hall", 4],
             "log_odds": 3.2199,
-            "runner_up": None,
-            "evidence": {"appearance": 3.7199, "place": -0.5},
+            "runner_up": -2.5,
+            "evidence": {"appearance": 7.7199, "place": -0.5},
+            "people": -2.0,
+            "rivals": -2.0,
+            "runner_up_tracklet": ["lobby", 2],
+            "by_user": True,
         }
     ]
 
