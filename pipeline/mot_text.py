@@ -19,6 +19,8 @@ COLUMNS = 7
 _LEAST_COLUMNS = 6
 _LARGEST_EXACT = 2.0**53
 """Above this a float no longer holds every integer: two ids could fall together."""
+_LARGEST_PX = 1e9
+"""No picture is so large; above it boxes are wrong, and far above it they do not fit a float32."""
 _WANTED = "want MOT text: frame,id,left,top,width,height,..."
 
 
@@ -58,4 +60,6 @@ def _parse(fields: list[str], where: str) -> list[float]:
         raise UsageError(f"{where}: frame {row[0]:.0f}; MOT text counts frames from 1 (add 1 to every frame)")
     if row[4] < 0 or row[5] < 0:
         raise UsageError(f"{where}: negative width or height in {shown}; want left,top,width,height")
+    if max(map(abs, row[2:])) > _LARGEST_PX:
+        raise UsageError(f"{where}: a box or confidence beyond {_LARGEST_PX:.0e} in {shown}; want pixels")
     return row if len(row) == COLUMNS else [*row, 1.0]

@@ -160,7 +160,7 @@ def test_embeddings_that_are_not_finite_are_dropped_and_counted(tmp_path: Path, 
     written(none, tmp_path)
 
 
-def test_equal_embeddings_make_no_giant_group(tmp_path: Path) -> None:
+def test_everybody_looks_alike_in_three_cameras(tmp_path: Path) -> None:
     """A black video, or uniforms: everybody looks the same, yet two who are seen at once in one camera are two."""
     seven = [walker(10.0 + 44 * person) for person in range(7)]
     linked = follow(lambda camera, k: np.array([person(0) for person in seven]), cameras=("hall", "yard", "door"))
@@ -187,3 +187,32 @@ def _turned(k: int) -> tuple[float, float, float, float]:
     row = np.random.default_rng(k).normal(size=4)
     row /= np.linalg.norm(row)
     return tuple(float(value) for value in row)  # type: ignore[return-value]
+
+
+def test_a_hundred_cameras_are_open_four_at_a_time() -> None:
+    """Memory is bounded by `video.cameras_at_once`, not by the cameras; each comes out whole."""
+    config, open_now, most = Config(), 0, 0
+
+    class Counted(Pictures):
+        def __enter__(self) -> Self:
+            nonlocal open_now, most
+            open_now += 1
+            most = max(most, open_now)
+            return self
+
+        def __exit__(self, *stopped: object) -> None:
+            nonlocal open_now
+            open_now -= 1
+
+    views = [Camera(f"cam{k}", (Path(f"{k}.mp4"),), SIZE_WH, FPS) for k in range(100)]
+    jobs = [
+        CameraJob(
+            view, lambda view=view: Counted(view.id, 8 + int(view.id[3:]) % 5), lambda: build_tracker(config.tracker)
+        )
+        for view in views
+    ]
+    parts = Parts(Given(lambda camera, k: np.array([walker()(k)])), Rows(), config, Stopwatch())
+    outcomes = [outcome for outcome, _ in track_cameras(jobs, parts)]
+    assert (most, open_now) == (config.video.cameras_at_once, 0)
+    assert {outcome.camera.id: outcome.frames for outcome in outcomes} == {f"cam{k}": 8 + k % 5 for k in range(100)}
+    assert {len(outcome.tracklets) for outcome in outcomes} == {1}
