@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from pipeline.association.affinity import Affinity, build_affinity, usable_embed
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import build_constraints, times_comparable
+from pipeline.association.known import NOTHING, Known, chains
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import average_linkage
 from pipeline.association.trajectories import Solution, build_trajectories
 from pipeline.config import AssociationConfig
-from pipeline.types import Embeddings, Scene, Tracklet, Trajectory
+from pipeline.types import Embeddings, Int64, Scene, Tracklet, Trajectory
 
 
 class AverageLinkageAssociator:
@@ -35,8 +37,13 @@ class AverageLinkageAssociator:
         """Group the tracklets by person; each tracklet stands in exactly one trajectory."""
         return list(self.solve(tracklets, embeddings, scene).trajectories)
 
-    def solve(self, tracklets: Sequence[Tracklet], embeddings: Embeddings, scene: Scene) -> AssociationResult:
-        """The trajectories, and what they rest on. Raises ValueError when two tracklets have one key."""
+    def solve(
+        self, tracklets: Sequence[Tracklet], embeddings: Embeddings, scene: Scene, known: Known = NOTHING
+    ) -> AssociationResult:
+        """The trajectories, and what they rest on; `known`: who is who by the user's word.
+
+        Raises ValueError when two tracklets have one key.
+        """
         ordered = sorted(tracklets, key=lambda t: t.key)
         twice = [key for key, n in Counter(t.key for t in ordered).items() if n > 1]
         if twice:
@@ -50,9 +57,11 @@ class AverageLinkageAssociator:
             well_apart_overlap=self._config.well_apart_overlap,
             slack_s=self._config.clock_slack_s,
         )
+        given = known.groups(ordered)
+        constraints = replace(constraints, cannot=known.bar(ordered, constraints.cannot))
         extra = gather_pair_evidence(ordered, scene, self._config)
         affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False, extra=extra)
-        solution = self._group(affinity)
+        solution = self._group(affinity, given)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
             # Who is who need only be roughly known for the cameras' means: one vote a person instead of one a tracklet.
             keys = [ordered[row].key for row in affinity.rows.tolist()]
@@ -60,8 +69,8 @@ class AverageLinkageAssociator:
             centred = usable_embeddings(ordered, centre(usable, person))
             if len(centred):  # none is left of a black video, whose embeddings are all one
                 affinity = build_affinity(ordered, centred, constraints, self._prior, centred=True, extra=extra)
-                solution = self._group(affinity)
-        trajectories = build_trajectories(ordered, affinity, solution, comparable)
+                solution = self._group(affinity, given)
+        trajectories = build_trajectories(ordered, affinity, solution, comparable, given)
         report = build_report(
             ordered=ordered,
             affinity=affinity,
@@ -74,8 +83,11 @@ class AverageLinkageAssociator:
         )
         return AssociationResult(trajectories, report)
 
-    def _group(self, affinity: Affinity) -> Solution:
+    def _group(self, affinity: Affinity, given: Int64) -> Solution:
         probability = self._config.min_link_probability
-        score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
-        labels, merges = average_linkage(score, float(np.log(probability) - np.log1p(-probability)))
+        label = given[affinity.rows]
+        one_by_word = label[:, None] == label[None, :]  # no inferred veto stands against it
+        score = np.where(affinity.constraints.cannot & ~one_by_word, -np.inf, affinity.log_odds)
+        floor = float(np.log(probability) - np.log1p(-probability))
+        labels, merges = average_linkage(score, floor, together=chains(label))
         return Solution(labels, merges, judge(affinity.log_odds, labels, merges))

@@ -34,14 +34,16 @@ def _appearance_order(tracklet: Tracklet, comparable: bool) -> tuple[float, str,
 
 
 def build_trajectories(
-    ordered: Sequence[Tracklet], affinity: Affinity, solution: Solution, comparable: bool
+    ordered: Sequence[Tracklet], affinity: Affinity, solution: Solution, comparable: bool, given: Int64 | None = None
 ) -> tuple[Trajectory, ...]:
-    """One trajectory a group and one for each tracklet without embedding.
+    """One trajectory a group and one for each tracklet without embedding, but for what the user says.
 
     `ordered`: all tracklets sorted by key. `comparable`: whether times compare across cameras; without, people are
-    numbered by the order of camera ids, then time. Neither depends on the order in which cameras were given.
+    numbered by the order of camera ids, then time. Neither depends on the order in which cameras were given. `given
+    (len(ordered),)`: groups that are one person each by the user's word; they bring in tracklets without embedding.
     """
     label_of = dict(zip(affinity.rows.tolist(), solution.labels.tolist(), strict=True))
+    told = [] if given is None else _bring_in(ordered, given, label_of, comparable)
     groups: dict[int, list[int]] = {}
     for row in range(len(ordered)):
         groups.setdefault(label_of.get(row, -1 - row), []).append(row)
@@ -51,6 +53,8 @@ def build_trajectories(
     for merge, probability in zip(solution.merges, solution.doubt.merge.tolist(), strict=True):
         link = _link(ordered, affinity, solution.labels, merge, comparable)
         links.setdefault(int(solution.labels[merge.left[0]]), []).append((link, probability))
+    for label, link in told:
+        links.setdefault(label, []).append((link, 1.0))
     result = []
     for person_id, (label, rows) in enumerate(people, start=1):
         members = sorted(rows, key=lambda r: (ordered[r].start_s, ordered[r].key))
@@ -66,6 +70,24 @@ def build_trajectories(
             )
         )
     return tuple(result)
+
+
+def _bring_in(
+    ordered: Sequence[Tracklet], given: Int64, label_of: dict[int, int], comparable: bool
+) -> list[tuple[int, Link]]:
+    """Give tracklets without embedding the label of their group, in place; the links for it, with their label."""
+    told: list[tuple[int, Link]] = []
+    nothing = {"appearance": 0.0, "time": 0.0, "place": 0.0}
+    for number in np.flatnonzero(np.bincount(given) > 1).tolist():
+        rows = np.flatnonzero(given == number).tolist()
+        anchor = next((row for row in rows if row in label_of), rows[0])  # the solver joined those with embeddings
+        label = label_of.setdefault(anchor, -1 - anchor)
+        for row in rows:
+            if row not in label_of:
+                label_of[row] = label
+                pair = sorted((ordered[anchor], ordered[row]), key=lambda t: _appearance_order(t, comparable))
+                told.append((label, Link(pair[0].key, pair[1].key, 0.0, None, nothing, by_user=True)))
+    return told
 
 
 def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge: Merge, comparable: bool) -> Link:
@@ -95,6 +117,7 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
         people=people,
         rivals=log_odds - people - sum(evidence.values()),
         runner_up_key=None if rival is None else ordered[int(affinity.rows[rival])].key,
+        by_user=merge.given,
     )
 
 

@@ -1,0 +1,69 @@
+"""What is known of who is who before anything is compared: the user's corrections, as the solver can take them.
+
+A user's word stands above every inference (looks, travel times, places) and below what is physically so: two people
+beside each other in one image are two. Contradictions of the two kinds are settled before (corrections.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.association.must_links import must_groups
+from pipeline.types import Bool, Int64, Tracklet, TrackletKey
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Tracklets by key. `together`: groups that are one person each. `apart`: pairs that are two people. `closed`:
+    groups that nobody outside belongs to. Keys that are not among the tracklets say nothing."""
+
+    together: tuple[frozenset[TrackletKey], ...] = ()
+    apart: tuple[tuple[TrackletKey, TrackletKey], ...] = ()
+    closed: tuple[frozenset[TrackletKey], ...] = ()
+
+    def groups(self, ordered: Sequence[Tracklet]) -> Int64:
+        """Number `(N,)` of the person each tracklet is by the user's word; who is in no group is alone in his."""
+        row_of = {t.key: row for row, t in enumerate(ordered)}
+        pairs: list[tuple[int, int]] = []
+        for group in self.together:
+            pairs += pairwise(sorted(row_of[key] for key in group if key in row_of))
+        return must_groups(len(ordered), pairs)
+
+    def bar(self, ordered: Sequence[Tracklet], cannot: Bool) -> Bool:
+        """`cannot (N, N)` with what is known to be two people; what cannot be one of a group cannot be any of it.
+
+        Within a group nothing is barred: its members are one person whatever is inferred.
+        """
+        row_of = {t.key: row for row, t in enumerate(ordered)}
+        barred = cannot.copy()
+        for one, two in self.apart:
+            if one in row_of and two in row_of:
+                i, j = row_of[one], row_of[two]
+                barred[i, j] = barred[j, i] = True
+        for group in self.closed:
+            inside = np.zeros(len(ordered), np.bool_)
+            inside[[row_of[key] for key in group if key in row_of]] = True
+            barred |= inside[:, None] != inside[None, :]
+        if not self.together:
+            return barred
+        label = self.groups(ordered)
+        for number in np.flatnonzero(np.bincount(label) > 1).tolist():
+            rows = np.flatnonzero(label == number)
+            shared: Bool = np.any(barred[rows], axis=0)
+            barred[rows] = shared
+            barred[:, rows] = shared[:, None]
+            barred[np.ix_(rows, rows)] = False
+        return barred
+
+
+def chains(label: Int64) -> list[tuple[int, int]]:
+    """Pairs of rows that join each group of `label (N,)`, a row to the next of its group."""
+    order = np.argsort(label, kind="stable").tolist()
+    return [(one, two) for one, two in pairwise(order) if label[one] == label[two]]
+
+
+NOTHING = Known()
