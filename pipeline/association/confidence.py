@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.association.solver import Merge
+from pipeline.association.linkage import Merge
 from pipeline.types import Float32, Float64, Int64
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from pipeline.association.affinity import Affinity
 from pipeline.association.confidence import Doubt
+from pipeline.association.linkage import Merge
 from pipeline.association.pair_evidence import EvidenceName
-from pipeline.association.solver import Merge
 from pipeline.types import Int64, Link, Tracklet, Trajectory
 
 
