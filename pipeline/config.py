@@ -124,6 +124,11 @@ class AssociationConfig(Section):
     min_link_probability: float = Field(
         default=0.5, gt=0.0, lt=1.0, description="Two groups are joined while one person is at least as likely."
     )
+    solver: Literal["auto", "average", "heuristic", "exact"] = Field(
+        default="auto",
+        description="How tracklets are grouped: average linkage, or the largest sum of log-odds by local search or, in "
+        "components of up to 40 tracklets, with proof. auto: what told people apart best (docs/association.md).",
+    )
     duplicate_overlap: Fraction = Field(
         default=0.6,
         description="Median intersection over the smaller box, in common frames, from which two tracklets of one "

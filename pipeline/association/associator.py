@@ -16,7 +16,7 @@ from pipeline.association.known import NOTHING, Known, chains
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
-from pipeline.association.solver import average_linkage
+from pipeline.association.solver import solve
 from pipeline.association.trajectories import Solution, build_trajectories
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Int64, Scene, Tracklet, Trajectory
@@ -89,5 +89,6 @@ class AverageLinkageAssociator:
         one_by_word = label[:, None] == label[None, :]  # no inferred veto stands against it
         score = np.where(affinity.constraints.cannot & ~one_by_word, -np.inf, affinity.log_odds)
         floor = float(np.log(probability) - np.log1p(-probability))
-        labels, merges = average_linkage(score, floor, together=chains(label))
-        return Solution(labels, merges, judge(affinity.log_odds, labels, merges))
+        grouping = solve(score, floor, self._config.solver, together=chains(label))
+        doubt = judge(affinity.log_odds, grouping.labels, grouping.merges)
+        return Solution(grouping.labels, grouping.merges, doubt, grouping.solved)

@@ -12,6 +12,7 @@ from pipeline.association.affinity import Affinity
 from pipeline.association.calibration import Evidence
 from pipeline.association.evidence import GENERIC_SOURCE
 from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
+from pipeline.association.solver import Solved
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Tracklet, TrackletKey, Trajectory
@@ -66,6 +67,8 @@ class AssociationReport:
     """Tracklets that no crop could be embedded of: each stays alone."""
     dropped_embeddings: int
     """Rows that were not finite, or zero, or of an unknown tracklet."""
+    solved: Solved
+    """Which solver grouped the tracklets, in how many components, and how far from the best it may be."""
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,6 +134,7 @@ def build_report(
         times_compared_across_cameras=comparable,
         without_embedding=tuple(t.key for row, t in enumerate(ordered) if row not in embedded),
         dropped_embeddings=dropped_embeddings,
+        solved=solution.solved,
         warnings=warnings,
     )
 

@@ -22,7 +22,8 @@ from pipeline.association.linkage import Merge, join_by_mean, mean_scores, sum_s
 from pipeline.association.must_links import must_groups, numbered_by_lowest_row, refuse_contradiction
 from pipeline.types import Bool, Float64, Int64
 
-Method = Literal["average", "heuristic", "exact"]
+Solver = Literal["average", "heuristic", "exact"]
+Method = Literal["auto", "average", "heuristic", "exact"]
 
 EXACT_ROWS = 40
 """Components of more rows go to the heuristic, even with `exact`: the programme has a variable a pair. Rows of 40 took
@@ -33,7 +34,7 @@ EXACT_ROWS = 40
 class Solved:
     """How the solver went about it, for the report."""
 
-    solver: Method
+    solver: Solver
     components: int
     """Parts of more than one row that share no pair above the floor, solved apart."""
     largest_component: int
@@ -56,7 +57,7 @@ class Grouping:
 def solve(
     score: Float64,
     floor: float,
-    method: Method = "average",
+    method: Method = "auto",
     *,
     together: Sequence[tuple[int, int]] = (),
     names: Sequence[str] | None = None,
@@ -78,6 +79,7 @@ def solve(
         raise ValueError(f"score must be square, got shape {score.shape}")
     if np.isnan(score).any():
         raise ValueError("score holds NaN; a pair without evidence is 0 or -inf")
+    solver: Solver = "average" if method == "auto" else method
     given = must_groups(count, together)
     merges: list[Merge] = []
     total, gap = 0.0, 0.0
@@ -97,7 +99,7 @@ def solve(
         np.fill_diagonal(weight, 0.0)
         if vote is not None:
             weight *= np.outer(vote[members], vote[members])
-        found, most = _group(own, weight, floor, blocks, method)
+        found, most = _group(own, weight, floor, blocks, solver)
         merges += [_of(members, merge) for merge in found]
         gap += most
     labels = np.arange(count, dtype=np.int64)
@@ -111,11 +113,11 @@ def solve(
         labels,
         tuple(merges),
         Solved(
-            method,
+            solver,
             len(components),
             max((len(members) for members in components), default=0),
             round(total, 5),
-            round(gap, 5) if method == "exact" else None,
+            round(gap, 5) if solver == "exact" else None,
         ),
     )
 
@@ -128,7 +130,7 @@ def average_linkage(
     names: Sequence[str] | None = None,
 ) -> tuple[Int64, list[Merge]]:
     """Labels and merges of `solve` by average linkage."""
-    grouping = solve(score, floor, together=together, names=names)
+    grouping = solve(score, floor, "average", together=together, names=names)
     return grouping.labels, list(grouping.merges)
 
 
@@ -149,22 +151,22 @@ def _components(score: Float64, floor: float, together: Sequence[tuple[int, int]
 
 
 def _group(
-    own: Float64, weight: Float64, floor: float, blocks: Sequence[Int64], method: Method
+    own: Float64, weight: Float64, floor: float, blocks: Sequence[Int64], solver: Solver
 ) -> tuple[list[Merge], float]:
     """Joinings of the `blocks` of rows of one component, numbered within it, and what a better one could gain."""
     by_mean = join_by_mean(mean_scores(own, blocks), _names(blocks), floor)
-    if method == "average" or len(blocks) < 2:
+    if solver == "average" or len(blocks) < 2:
         return by_mean, 0.0
     contracted = sum_scores(weight, blocks)
     np.fill_diagonal(contracted, 0.0)
     start = _labels_of(by_mean, blocks)
     most = 0.0
-    if method == "exact" and len(blocks) <= EXACT_ROWS:
+    if solver == "exact" and len(blocks) <= EXACT_ROWS:
         proof = exact(contracted, start)
         labels, most = proof.labels, proof.bound - proof.value
     else:
         labels = heuristic(bounded(contracted), start)
-        if method == "exact":
+        if solver == "exact":
             most = float(np.clip(np.triu(contracted, 1), 0.0, None).sum()) - objective(contracted, labels)
     merges: list[Merge] = []
     for label in np.unique(labels).tolist():

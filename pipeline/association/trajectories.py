@@ -16,16 +16,18 @@ from pipeline.association.affinity import Affinity
 from pipeline.association.confidence import Doubt
 from pipeline.association.linkage import Merge
 from pipeline.association.pair_evidence import EvidenceName
+from pipeline.association.solver import Solved
 from pipeline.types import Int64, Link, Tracklet, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The solver's labels `(N,)` and joinings, and how sure they are."""
+    """The solver's labels `(N,)` and joinings, how sure they are, and how they were found."""
 
     labels: Int64
     merges: Sequence[Merge]
     doubt: Doubt
+    solved: Solved
 
 
 def _appearance_order(tracklet: Tracklet, comparable: bool) -> tuple[float, str, float, int]:
