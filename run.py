@@ -28,12 +28,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate-reid": ("commands.evaluate_reid", "Rank-k and mAP of a re-identification network"),
     "evaluate-detector": ("commands.evaluate_detector", "average precision of a detector"),
     "synthesize": ("commands.synthesize", "render synthetic cameras with exact truth, calibration and crops"),
+    "calibrate": ("commands.calibrate", "from a camera's image to the floor in metres: click points, fit, check"),
     "weights": ("commands.weights", "list weight files and verify them against their cards"),
     "doctor": ("commands.doctor", "check codecs, device, versions and weights, with remedies"),
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(("album", "explain", "relink", "calibrate", "search", "report", "export", "serve", "live"))
+LATER = frozenset(("album", "explain", "relink", "search", "report", "export", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))

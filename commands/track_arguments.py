@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one setting, e.g. tracker.max_lost_s=2",
     )
     add("--clock", choices=("common", "unknown"), help="common: the cameras share a clock (default: unknown)")
+    add("--calibration", type=Path, metavar="YAML", help="from the image to the floor, as `run.py calibrate` writes it")
     add("--start", type=seconds, metavar="TIME", help="begin at this time of the recording: seconds or [HH:]MM:SS")
     add("--end", type=seconds, metavar="TIME", help="end at this time")
     add("--detector", metavar="MODEL", help="bundled, a .pt or .onnx file, or an OpenVINO folder")
@@ -71,6 +72,7 @@ def overrides(args: argparse.Namespace) -> list[str]:
     """`--set` entries that stand for the other arguments, then those that the user gave (which win)."""
     stands_for = {
         "clock": args.clock,
+        "calibration": args.calibration,
         "detector.model": args.detector,
         "embedder.model": args.embedder,
         "detector.replay_dir": args.replay,

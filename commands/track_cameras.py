@@ -16,6 +16,7 @@ import numpy as np
 from commands.cameras import CameraFiles
 from pipeline.config import CameraConfig, Config
 from pipeline.errors import CameraError, UsageError
+from pipeline.ground.calibration_file import for_camera
 from pipeline.stages.camera_run import CameraJob
 from pipeline.types import Calibration, Camera, Region, Scene
 from pipeline.video.probe import VideoInfo, probe
@@ -61,7 +62,7 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
             start = _utc(known.start_time) if known.start_time else info.start_time
             cameras.append(
                 Camera(camera_id, paths, info.size_wh, info.fps, offsets[camera_id], start, _region(known),
-                       _calibration(camera_id, known))
+                       _calibration(camera_id, known, config.calibration, info.size_wh))
             )  # fmt: skip
     return OpenedCameras(tuple(cameras), infos, faults)
 
@@ -134,9 +135,20 @@ def _region(known: CameraConfig) -> Region:
     return Region(known.watch, known.ignore)
 
 
-def _calibration(camera_id: str, known: CameraConfig) -> Calibration | None:
+def _calibration(
+    camera_id: str, known: CameraConfig, shared_file: str | None, size_wh: tuple[int, int]
+) -> Calibration | None:
+    """What is said nearest to the camera counts: its own matrix or file, then the file for all cameras."""
+    if known.image_to_ground is not None and known.calibration is not None:
+        raise UsageError(f"configuration: cameras.{camera_id}: image_to_ground or calibration, not both")
+    if known.calibration is not None:
+        path = Path(known.calibration)
+        found = for_camera(path, camera_id, size_wh)
+        if found is None:
+            raise UsageError(f"{path}: no camera {camera_id!r} in it (cameras.{camera_id}.calibration names this file)")
+        return found
     if known.image_to_ground is None:
-        return None
+        return None if shared_file is None else for_camera(Path(shared_file), camera_id, size_wh)
     matrix = np.array(known.image_to_ground, np.float64)
     if matrix.shape != (3, 3) or abs(np.linalg.det(matrix)) < 1e-15:
         raise UsageError(f"configuration: cameras.{camera_id}.image_to_ground must be an invertible 3x3 matrix")

@@ -184,6 +184,9 @@ class CameraConfig(Section):
     watch: tuple[Polygon, ...] = ()
     ignore: tuple[Polygon, ...] = ()
     image_to_ground: tuple[tuple[float, float, float], ...] | None = None
+    calibration: str | None = Field(
+        default=None, description="A file of this camera's calibration (docs/geometry.md), instead of image_to_ground."
+    )
     overlaps: tuple[str, ...] = Field(default=(), description="Cameras that see some of the same floor.")
 
     @field_validator("watch", "ignore")
@@ -200,6 +203,9 @@ class Config(Section):
 
     schema_version: Literal["1.0"] = "1.0"
     clock: Literal["common", "unknown"] = "unknown"
+    calibration: str | None = Field(
+        default=None, description="A file of calibrations by camera id, as `run.py calibrate` writes it."
+    )
     video: VideoConfig = VideoConfig()
     detector: DetectorConfig = DetectorConfig()
     tracker: TrackerConfig = TrackerConfig()

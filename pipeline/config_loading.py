@@ -19,7 +19,7 @@ from pipeline.errors import UsageError
 MAX_BYTES = 1_000_000
 """Larger configurations are refused unread; ours are under 10 kB."""
 
-_SECTIONS = frozenset(Config.model_fields) - {"schema_version", "clock"}
+_SECTIONS = frozenset(Config.model_fields) - {"schema_version", "clock", "calibration"}
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -63,9 +63,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Image to floor: a homography `(3, 3)` from pixels to metres."""
+    """Image to floor: a homography `(3, 3)` from pixels to metres, of ideal pixels where a lens is known."""
 
     image_to_ground: Float64
+    camera_matrix: Float64 | None = None
+    """K `(3, 3)` px of the lens; None = the image counts as free of distortion."""
+    distortion: tuple[float, ...] = ()
+    """k1, k2, p1, p2[, k3[, k4, k5, k6]] of the lens."""
+    error_m: float = 0.0
+    """One sigma, m, by which the calibration itself is wrong (from the residuals of its points); 0 = not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import geometry
 from pipeline.errors import UsageError
+from pipeline.ground.floor import floor_positions
 from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.results import CameraResult
 from pipeline.types import Camera, Clock, Float32, Float64, Link, Tracklet, TrackletKey, Trajectory
@@ -114,24 +114,9 @@ def _tracklet(tracklet: Tracklet, confidence: float, camera: Camera) -> dict[str
         "observed": tracklet.observed.tolist(),
     }
     if camera.calibration is not None:
-        ground = _rounded(ground_points(tracklet.xyxy, camera.calibration.image_to_ground, camera.size_wh), 3)
+        ground = _rounded(floor_positions(tracklet.xyxy, camera.calibration, camera.size_wh).xy, 3)
         entry["ground_xy"] = [row if np.isfinite(row).all() else None for row in ground.tolist()]
     return entry
-
-
-def ground_points(xyxy: Float32, image_to_ground: Float64, size_wh: tuple[int, int]) -> Float64:
-    """Where the feet of boxes `(N, 4)` stand on the floor, `(N, 2)` metres; NaN on or beyond the horizon.
-
-    The horizon is where the homogeneous weight changes its sign; the middle of the image's lower edge shows floor.
-    """
-    points: Float64 = geometry.feet(xyxy).astype(np.float64)
-    row = image_to_ground[2]
-    floor = row @ (size_wh[0] / 2, size_wh[1], 1.0)
-    weight = (points @ row[:2] + row[2]) * np.sign(floor)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ground: Float64 = geometry.project(points, image_to_ground)
-    ground[weight <= 1e-6 * abs(floor)] = np.nan
-    return ground
 
 
 def _link(link: Link) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.ground.floor import floor_positions
 from pipeline.outputs.results import CameraResult
-from pipeline.outputs.trajectories import ground_points, read_trajectories, write_trajectories
+from pipeline.outputs.trajectories import read_trajectories, write_trajectories
 from pipeline.outputs.validation import validate
-from pipeline.types import Camera, Tracklet, Trajectory
+from pipeline.types import Calibration, Camera, Tracklet, Trajectory
 
 Cameras = tuple[CameraResult, ...]
 
@@ -79,7 +80,7 @@ def test_feet_on_or_beyond_the_horizon_have_no_place_on_the_floor() -> None:
     floor = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.01, -1.0]])
     boxes = np.array([[0, 0, 10, 60], [0, 0, 10, 100], [0, 0, 10, 200]], np.float32)
     for sign in (1, -1):
-        ground = ground_points(boxes, sign * floor, (320, 240))
+        ground = floor_positions(boxes, Calibration(sign * floor), (320, 240)).xy
         assert np.isnan(ground[:2]).all()
         assert ground[2] == pytest.approx([5.0, 200.0])
 

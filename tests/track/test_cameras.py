@@ -149,9 +149,11 @@ def test_times_on_the_command_line() -> None:
 
 def test_arguments_stand_for_settings_and_set_wins() -> None:
     args = argparse.Namespace(
-        clock="common", detector="my.pt", embedder=None, replay=None, device=None, no_render=True, offline=True,
+        clock="common", calibration=Path("a site.yaml"), detector="my.pt", embedder=None, replay=None, device=None,
+        no_render=True, offline=True,
         overrides=["detector.model=other.pt"],
     )  # fmt: skip
     config = load_config(None, overrides(args))
     assert (config.clock, config.detector.model, config.output.overlays) == ("common", "other.pt", False)
     assert config.runtime.offline
+    assert config.calibration == "a site.yaml"
