@@ -185,4 +185,5 @@ def open_reader(camera: Camera, config: Config, args: argparse.Namespace) -> Vid
         end_s=args.end,
         queue_frames=config.video.queue_frames,
         max_pixels=config.video.max_pixels,
+        deinterlace=config.video.deinterlace == "auto",
     )

@@ -33,6 +33,9 @@ class VideoConfig(Section):
 
     cameras_at_once: int = Field(default=4, ge=1, le=64, description="Cameras decoded side by side; the rest wait.")
     queue_frames: int = Field(default=8, ge=1, le=256, description="Decoded frames that may wait for the detector.")
+    deinterlace: Literal["auto", "never"] = Field(
+        default="auto", description="auto: pictures that the video marks as interlaced, and only those."
+    )
     max_pixels: int = Field(default=3840 * 2160, ge=1, description="Refuse larger frames, from the header.")
 
 

@@ -49,6 +49,7 @@ def camera_hash(config: Config, camera: Camera, cut: Mapping[str, object]) -> st
     for part, name in (("detector", "batch_frames"), ("embedder", "batch_crops")):
         settings[part].pop(name)
     own = {"region": asdict(camera.region), "time_offset_s": camera.time_offset_s, "cut": dict(cut)}
+    settings["video"] = {"deinterlace": config.video.deinterlace}
     return _digest({"settings": settings, "precision": config.runtime.precision, "camera": own})
 
 

@@ -10,6 +10,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from pipeline.types import UInt8
+from pipeline.video.hdr import CURVES, to_bt709
 from pipeline.video.orientation import Orientation, of_frame
 
 _UNSPECIFIED = (0, 2, 3)  # AVCOL_SPC_RGB, _UNSPECIFIED, _RESERVED
@@ -21,6 +22,7 @@ _LIMITED_GRAY = np.clip(np.round((np.arange(256) - 16.0) * (255.0 / 219.0)), 0, 
 class PictureConverter:
     """Converts the frames of one camera to `(H, W, 3)` BGR of `size_wh`, rotated as displayed.
 
+    HDR (PQ, HLG) becomes BT.709; alpha is left away.
     Frames of another size are scaled to it without letterbox: boxes are always in the camera's first size.
     swscale's fast path is used: within 4 of 255 levels of the exact conversion, at twice the speed.
     """
@@ -29,6 +31,8 @@ class PictureConverter:
         self.size_wh = size_wh
         self._reformatter = VideoReformatter()
         self._orientations: dict[int, Orientation] = {}
+        self.hdr: set[str] = set()
+        """Transfer curves that were met and converted: PQ, HLG."""
 
     def displayed_size(self, frame: Any) -> tuple[int, int]:
         """(width, height) in which `frame` itself would be shown."""
@@ -56,7 +60,16 @@ class PictureConverter:
         return self._orientations[frame.rotation]
 
     def _reformat(self, frame: Any, width: int, height: int, matrix: Colorspace | None) -> UInt8:
+        curve = CURVES.get(frame.color_trc)
         converted = self._reformatter.reformat(
-            frame, width=width, height=height, format="bgr24", src_colorspace=matrix, threads=1
-        )
-        return np.ascontiguousarray(converted.to_ndarray())
+            frame,
+            width=width,
+            height=height,
+            format="bgr24" if curve is None else "bgr48le",
+            src_colorspace=matrix,
+            threads=1,
+        ).to_ndarray()
+        if curve is None:
+            return np.ascontiguousarray(converted)
+        self.hdr.add(curve)
+        return to_bt709(converted, curve)

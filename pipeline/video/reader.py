@@ -41,7 +41,8 @@ class VideoReader:
 
     Pictures are BGR `(H, W, 3)`, turned as displayed, of the first file's displayed size; after a change of size they
     are scaled to it (plainly, no letterbox), which `report()` counts. `threads`: decoder threads; 0 and 1 = one, which
-    reads the most out of damaged files, always the same; more = FFmpeg's frame threads.
+    reads the most out of damaged files, always the same; more = FFmpeg's frame threads. `deinterlace`: pictures that
+    the stream marks as interlaced are made whole. HDR (PQ, HLG) is converted to BT.709. Both are told in `report()`.
 
     Raises CameraError when no file can be opened (codes: see `probe`); files that fail beside others that don't are
     causes in `report()`. A camera that gives not one frame iterates over nothing: `report().status` is "failed".
@@ -58,6 +59,7 @@ class VideoReader:
         queue_frames: int = 8,
         max_pixels: int = 3840 * 2160,
         threads: int = 0,
+        deinterlace: bool = True,
     ) -> None:
         if not sources:
             raise UsageError(f"camera {camera_id}: no video file given")
@@ -71,7 +73,7 @@ class VideoReader:
         self._account = Account()
         self._infos = self._probe_all(camera_id, sources, max_pixels)
         self._channel: Channel[Frame] = Channel(queue_frames, STALL_S)
-        plan = ReadPlan(camera_id, self._infos, time_offset_s, start_s, end_s, max_pixels, threads)
+        plan = ReadPlan(camera_id, self._infos, time_offset_s, start_s, end_s, max_pixels, threads, deinterlace)
         reading = CameraReading(plan, self._account, self._channel)
         self._thread = threading.Thread(target=reading.run, name=f"decode-{camera_id}", daemon=True)
         self._camera_id = camera_id

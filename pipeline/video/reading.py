@@ -11,6 +11,7 @@ from pipeline.types import Frame
 from pipeline.video.account import Account, FileAccount
 from pipeline.video.channel import Channel
 from pipeline.video.decoding import Decoded, FileDecoder
+from pipeline.video.deinterlacing import Deinterlacer
 from pipeline.video.holes import PAUSE_S, HoleFinder
 from pipeline.video.picture import PictureConverter
 from pipeline.video.probe import VideoInfo, frames_stated
@@ -30,6 +31,7 @@ class ReadPlan:
     end_s: float | None
     max_pixels: int
     threads: int
+    deinterlace: bool = True
 
 
 class _ConsumerLeftError(Exception):
@@ -65,6 +67,8 @@ class CameraReading:
             account.lose(f"error: {caught!r}")
             error = caught
         account.repairs, account.resets = self._timeline.repairs, self._timeline.resets
+        if self._converter.hdr:
+            account.causes.append(f"hdr: {' and '.join(sorted(self._converter.hdr))} pictures, converted to BT.709")
         if account.resets:
             account.causes.append(
                 f"timestamp_reset: the clock started anew {account.resets} times; the frames after follow on"
@@ -90,7 +94,8 @@ class CameraReading:
         if self._plan.end_s is not None and self._plan.end_s >= file.start_s + (info.duration_s or float("inf")):
             file.end_s = None  # the cut lies behind this file
         begun = False
-        frames = decoder.frames()
+        deinterlacer, decoded = Deinterlacer(), decoder.frames()
+        frames = deinterlacer.frames(decoded) if self._plan.deinterlace else decoded
         item = next(frames, None)
         while item is not None and self._wanted:
             pts_s = _seconds(item, time_base)
@@ -100,7 +105,7 @@ class CameraReading:
             ahead = next(frames, None) if self._timeline.in_doubt(pts_s) else None
             self._take(item, self._timeline.stamp(pts_s, _seconds(ahead, time_base)) + offset_s, file, decoder)
             item = next(frames, None) if ahead is None and self._wanted else ahead
-        frames.close()
+        decoded.close()
         stated, exact = frames_stated(source)
         if source.layout.kind == "mp4" and info.truncated:  # a fragment's table tells what the cut took away
             stated, exact = len(source.stream.index_entries), True
@@ -109,6 +114,8 @@ class CameraReading:
             account.causes.append(
                 f"starts_without_keyframe: {info.path.name}: {dropped} pictures depend on ones before the file"
             )
+        if deinterlacer.changed:
+            account.causes.append(f"deinterlaced: {info.path.name}: {deinterlacer.changed} pictures (bwdif)")
         account.close_file(file, decoder.counts, stated if exact else None)
         if info.path.stat().st_size != info.file_bytes:
             account.lose(f"growing_file: {info.path.name}: changed its size while it was read; read it again later")

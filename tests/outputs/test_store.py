@@ -133,7 +133,12 @@ def test_a_camera_s_hash_sees_what_its_tracklets_depend_on_and_nothing_else() ->
     assert camera_hash(config, replace(camera, time_offset_s=1.0), {"start": None}) != plain
     for same in ({"association": {"min_evidence": 3}}, {"video": {"cameras_at_once": 1}}, {"clock": "common"}):
         assert camera_hash(Config.model_validate(same), camera, {"start": None}) == plain
-    for other in ({"tracker": {"max_lost_s": 1.0}}, {"crops": {"per_tracklet": 2}}, {"detector": {"confidence": 0.3}}):
+    for other in (
+        {"tracker": {"max_lost_s": 1.0}},
+        {"crops": {"per_tracklet": 2}},
+        {"detector": {"confidence": 0.3}},
+        {"video": {"deinterlace": "never"}},
+    ):
         assert camera_hash(Config.model_validate(other), camera, {"start": None}) != plain
 
 
