@@ -1,13 +1,17 @@
-"""Checkpoints of a training run: written whole or not at all, read without unpickling code."""
+"""Where a training run begins, and its checkpoints: written whole or not at all, read without unpickling code."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from pipeline.errors import UsageError
+from pipeline.weights import verify
+from reid.export import load_mgn
+from reid.mgn import Mgn
 
 if TYPE_CHECKING:
     from reid.train import Trainer
@@ -51,3 +55,20 @@ def load_checkpoint(trainer: Trainer) -> None:
         trainer.average.load_state_dict(state["average"])
     trainer.optimiser.load_state_dict(state["optimiser"])
     trainer.step, trainer.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+
+
+def first_model(config: TrainConfig) -> Mgn:
+    """The network a training begins with: random, from ImageNet, or from weights of ours (`initial`).
+
+    Raises UsageError for weights that are missing, not what their card says, or of another network.
+    """
+    if config.initial is None:
+        return Mgn(config.trunk, config.reduced, Path(config.imagenet) if config.imagenet else None)
+    path = Path(config.initial)
+    model = load_mgn(path, verify(path)).requires_grad_(True)
+    if (model.reduced, model.trunk) != (config.reduced, config.trunk):
+        raise UsageError(
+            f"initial {path}: trunk {model.trunk} x {model.reduced}, the settings ask for {config.trunk} x "
+            f"{config.reduced}; name weights of the same network"
+        )
+    return model

@@ -66,7 +66,7 @@ class Mgn(nn.Module):
     def __init__(self, trunk: TrunkName = "resnet50", reduced: int = 256, imagenet: Path | None = None) -> None:
         super().__init__()
         parts = build_trunk(trunk, imagenet)
-        self.width, self.reduced = parts.width, reduced
+        self.trunk, self.width, self.reduced = trunk, parts.width, reduced
         self.shared = parts.shared
         # Only the global branch keeps the stride of the last stage: parts need a tall map.
         self.branches = nn.ModuleList(

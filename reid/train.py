@@ -20,7 +20,7 @@ from pipeline.types import Float32, Int64, UInt8
 from pipeline.weights import WeightCard
 from reid import losses
 from reid.augment import augment
-from reid.checkpoint import load_checkpoint, save_checkpoint
+from reid.checkpoint import first_model, load_checkpoint, save_checkpoint
 from reid.datasets import CropTable
 from reid.embedder import normalise
 from reid.export import save_mgn
@@ -80,7 +80,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.data, self.folder = config, data, folder
         self.device = torch.device(device)
-        model = Mgn(config.trunk, config.reduced, Path(config.imagenet) if config.imagenet else None)
+        model = first_model(config)
         self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
         layout = torch.channels_last

@@ -66,6 +66,7 @@ class TrainConfig(Section):
     reduced: int = Field(default=256, ge=8, le=2048)
     neck: bool = Field(default=False, description="Normalise the pooled vectors before their classifiers (BNNeck).")
     imagenet: str | None = Field(default=None, description="torchvision state dict to start a ResNet from.")
+    initial: str | None = Field(default=None, description="Our own weights (.safetensors with a card) to start from.")
     input_size_wh: tuple[int, int] = (128, 384)
     sizes: tuple[SizeFrom, ...] = Field(default=(), description="Smaller crops early on; none = input_size_wh.")
     data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
@@ -88,6 +89,8 @@ class TrainConfig(Section):
         distils = self.loss.distil_cosine > 0 or self.loss.distil_relation > 0
         if distils != (self.teacher is not None):
             raise ValueError("`teacher` and a distillation weight need each other")
+        if self.initial is not None and self.imagenet is not None:
+            raise ValueError("`initial` and `imagenet` are two starts; name one")
         if self.unlabelled_crops and not distils:
             raise ValueError("unlabelled_crops serve distillation only: set `teacher` and a distillation weight")
         if bool(self.unlabelled_crops) != bool(self.unlabelled):

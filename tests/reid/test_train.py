@@ -156,3 +156,26 @@ def test_the_command_trains_resumes_and_leaves_weights_that_run(
     model = tmp_path / "out" / "weights.safetensors"
     vectors = build_embedder(EmbedderConfig(model=str(model)), RuntimeConfig(device="cpu", threads=1)).embed(crops)
     assert vectors.shape == (2, 64)
+
+
+def test_a_training_goes_on_from_weights_of_ours_and_from_no_others(people: datasets.CropTable, tmp_path: Path) -> None:
+    first = Trainer(config(), TrainData(people), tmp_path / "first")
+    first.run(max_steps=4)
+    path = first.export(tmp_path / "weights.safetensors")
+    second = Trainer(config(initial=str(path)), TrainData(people), tmp_path / "second")
+    expected = first.best_model.state_dict()
+    for name, value in second.student.model.state_dict().items():
+        assert torch.equal(value, expected[name].half().float() if value.is_floating_point() else expected[name]), name
+    assert all(parameter.requires_grad for parameter in second.student.model.parameters())
+    second.run(max_steps=1)
+    assert not torch.equal(second.student.model.shared[1][0].weight, expected["shared.1.0.weight"].half().float())
+    with pytest.raises(UsageError, match="light x 8, the settings ask for light x 16"):
+        Trainer(config(initial=str(path), reduced=16), TrainData(people), tmp_path / "third")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(UsageError, match="sha256 mismatch"):
+        Trainer(config(initial=str(path)), TrainData(people), tmp_path / "fourth")
+
+
+def test_two_starts_are_one_too_many() -> None:
+    with pytest.raises(ValueError, match="two starts"):
+        config(initial="a.safetensors", imagenet="b.pth", trunk="resnet50")
