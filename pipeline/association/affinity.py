@@ -113,11 +113,16 @@ def build_affinity(
     centred: bool,
     extra: Sequence[PairEvidence] = (),
 ) -> Affinity:
-    """`compare`, then judge every pair by itself and against its rivals, which is O(n^3).
+    """`compare`, then `weigh`."""
+    return weigh(compare(ordered, embeddings, every_constraint, own_prior, centred=centred), extra, centred=centred)
 
-    `extra`: evidence beside appearance, by rows of `ordered`; where it is -inf the pair becomes a cannot-link.
+
+def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -> Affinity:
+    """Judge every pair by itself and against its rivals, which is O(n^3).
+
+    `extra`: evidence beside appearance, by rows of the tracklets compared was made of; where it is -inf the pair
+    becomes a cannot-link.
     """
-    compared = compare(ordered, embeddings, every_constraint, own_prior, centred=centred)
     constraints, camera, calibration = compared.constraints, compared.camera, compared.calibration
     trust = compared.trust
     appearance, pairwise = _pairwise_log_odds(compared.distance, trust, camera, calibration)

@@ -1,0 +1,176 @@
+"""How people go from camera to camera: ways between zones and the time they take, learned from links already made.
+
+Linked pairs of tracklets are compared with all pairs that might be linked: how often a pair leaves by zone u and enters
+by zone v, and how long that takes. The logarithm of the ratio of the two shares is evidence: `place` for the way,
+`time` for the gap. Pairs need not be neighbours on a person's way: whoever goes A, B, A is one person in both
+tracklets of A, and the learned times of A to A are those of all such pairs. What is rare leans on what is common: a
+way on its pair of cameras, a pair of cameras on no opinion at all. No pair is evidence for itself.
+
+Times under half of the shortest one seen on a pair of cameras that was often walked are a veto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.association.journeys import BEFORE_GAPS, BINS, Journeys, Ways
+from pipeline.association.pair_evidence import PairEvidence
+from pipeline.types import Float64, Int64
+
+_STRENGTH = 8.0
+"""Linked pairs that weigh as much as what they lean on. Tuned on the synthetic world."""
+_MAX_LOG_ODDS = 4.0
+"""No way and no time says more than 1 in 55: the links it was learned from may be wrong themselves."""
+_AT_BIN = 0.5
+"""Share of a count that stays in its bin when neighbours are blurred."""
+_VETO_LINKS = 20.0
+"""Links between two cameras from which their shortest time is known; a guess on the safe side."""
+_VETO_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Counts of linked pairs (`one_*`, sums of probabilities) and of all pairs that might be linked (`all_*`).
+
+    C cameras, Z zones over all cameras, B bins of gaps: `*_gap (C, C, B)` (blurred over the bins), their sums
+    `*_cameras (C, C)`, `*_way (Z, Z)`, and `*_way_gap (W, B)` of the W ways that were walked. `shortest_s (C, C)`:
+    shortest gap of sure links, -inf
+    where there are too few to tell.
+    """
+
+    journeys: Journeys
+    one_gap: Float64
+    all_gap: Float64
+    one_cameras: Float64
+    all_cameras: Float64
+    one_way: Float64
+    all_way: Float64
+    way_row: Int64
+    """`(Z, Z)` row in `*_way_gap`, -1 where nobody was linked."""
+    one_way_gap: Float64
+    all_way_gap: Float64
+    shortest_s: Float64
+    weight_of: dict[tuple[int, int], float]
+    """What each linked pair (lower row first) added to `one_*`."""
+
+    def time_evidence(self) -> PairEvidence:
+        """Log-likelihood ratio of the gap, given the way."""
+        return PairEvidence("time", self._time)
+
+    def place_evidence(self) -> PairEvidence:
+        """Log-likelihood ratio of the way: from which zone to which."""
+        return PairEvidence("place", self._place)
+
+    def _own(self, left: Int64, right: Int64) -> Float64:
+        if not self.weight_of:
+            return np.zeros(len(left))
+        pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
+        return np.array([self.weight_of.get(pair, 0.0) for pair in pairs], dtype=np.float64)
+
+    def _time(self, left: Int64, right: Int64) -> Float64:
+        ways = self.journeys.ways(left, right)
+        own = self._own(left, right)
+        a, b, k = ways.from_camera, ways.to_camera, ways.bin
+        background = self.all_gap[a, b, k] / np.maximum(self.all_cameras[a, b], 1e-9)
+        one = _lean(self.one_gap[a, b, k] - own * _AT_BIN, self.one_cameras[a, b] - own, background)
+        row = self.way_row[ways.from_zone, ways.to_zone]
+        way_all = _lean(self.all_way_gap[row, k], self.all_way[ways.from_zone, ways.to_zone], background)
+        way_one = _lean(self.one_way_gap[row, k] - own * _AT_BIN, self.one_way[ways.from_zone, ways.to_zone] - own, one)
+        ratio = np.where(row >= 0, _log_ratio(way_one, way_all), _log_ratio(one, background))
+        too_short = (ways.gap_s >= 0) & (ways.gap_s < _VETO_SHARE * self.shortest_s[a, b])
+        return np.where(ways.known, np.where(too_short, -np.inf, ratio), 0.0)
+
+    def _place(self, left: Int64, right: Int64) -> Float64:
+        ways = self.journeys.ways(left, right)
+        own = self._own(left, right)
+        a, b, u, v = ways.from_camera, ways.to_camera, ways.from_zone, ways.to_zone
+        one_cameras, all_cameras = self.one_cameras[a, b] - own, self.all_cameras[a, b]
+        share = self.one_cameras.sum() / max(float(self.all_cameras.sum()), 1e-9)
+        # How often the two cameras share people at all, against the mean of all pairs of cameras ...
+        cameras = (one_cameras + _STRENGTH) / (share * all_cameras + _STRENGTH)
+        # ... and how often those go this way.
+        background = self.all_way[u, v] / np.maximum(all_cameras, 1e-9)
+        way = _lean(self.one_way[u, v] - own, one_cameras, background)
+        ratio = np.log(np.maximum(cameras, 1e-9)) + _log_ratio(way, background)
+        return np.where(ways.known, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
+
+
+def _lean(count: Float64, total: Float64, towards: Float64) -> Float64:
+    """Share `count / total`, leaning on `towards` by `_STRENGTH` pairs."""
+    result: Float64 = (np.maximum(count, 0.0) + _STRENGTH * towards) / (np.maximum(total, 0.0) + _STRENGTH)
+    return result
+
+
+def _log_ratio(one: Float64, background: Float64) -> Float64:
+    ratio = np.log(np.maximum(one, 1e-9)) - np.log(np.maximum(background, 1e-9))
+    result: Float64 = np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+    return result
+
+
+def _blurred(counts: Float64) -> Float64:
+    """Counts `(..., B)`, half of each and a quarter to each neighbour: bins are narrow, samples few.
+
+    Being seen at once is another thing than a short gap: bins 0 and 1 do not blur into the gaps.
+    """
+    padded = np.concatenate([counts[..., 1:2], counts, counts[..., -1:]], axis=-1)
+    result = _AT_BIN * counts + (1 - _AT_BIN) / 2 * (padded[..., :-2] + padded[..., 2:])
+    result[..., :BEFORE_GAPS] = counts[..., :BEFORE_GAPS]
+    first = BEFORE_GAPS
+    result[..., first] = (1 + _AT_BIN) / 2 * counts[..., first] + (1 - _AT_BIN) / 2 * counts[..., first + 1]
+    return result
+
+
+def learn_topology(journeys: Journeys, every: tuple[Int64, Int64], linked: tuple[Int64, Int64, Float64]) -> Topology:
+    """`every`: rows of all pairs that might be linked (or of an even sample, or of a search's candidates).
+
+    `linked`: rows of the pairs taken for one person, and the probability of each. Pairs whose times do not compare are
+    left out.
+    """
+    cameras, zones = len(journeys.names), len(journeys.names) * journeys.zones_a_camera
+    one, background = journeys.ways(linked[0], linked[1]), journeys.ways(*every)
+    weight, all_weight = np.where(one.known, linked[2], 0.0), background.known.astype(np.float64)
+    one_way = _count((zones, zones), weight, one.from_zone, one.to_zone)
+    walked = np.argwhere(one_way > 0)
+    way_row = np.full((zones, zones), -1, dtype=np.int64)
+    way_row[walked[:, 0], walked[:, 1]] = np.arange(len(walked))
+    pairs = np.sort(np.stack([linked[0], linked[1]], axis=1), axis=1).tolist()
+    gaps = (cameras, cameras, BINS)
+    return Topology(
+        journeys=journeys,
+        one_gap=_blurred(_count(gaps, weight, one.from_camera, one.to_camera, one.bin)),
+        all_gap=_blurred(_count(gaps, all_weight, background.from_camera, background.to_camera, background.bin)),
+        one_cameras=_count((cameras, cameras), weight, one.from_camera, one.to_camera),
+        all_cameras=_count((cameras, cameras), all_weight, background.from_camera, background.to_camera),
+        one_way=one_way,
+        all_way=_count((zones, zones), all_weight, background.from_zone, background.to_zone),
+        way_row=way_row,
+        one_way_gap=_blurred(_way_gaps(way_row, len(walked), one, weight)),
+        all_way_gap=_blurred(_way_gaps(way_row, len(walked), background, all_weight)),
+        shortest_s=_shortest(cameras, one, weight),
+        weight_of={(a, b): w for (a, b), w in zip(pairs, weight.tolist(), strict=True)},
+    )
+
+
+def _count(shape: tuple[int, ...], weight: Float64, *index: Int64) -> Float64:
+    result = np.zeros(shape)
+    np.add.at(result, index, weight)
+    return result
+
+
+def _way_gaps(way_row: Int64, rows: int, ways: Ways, weight: Float64) -> Float64:
+    row = way_row[ways.from_zone, ways.to_zone]
+    on = row >= 0
+    return _count((max(rows, 1), BINS), weight[on], row[on], ways.bin[on])
+
+
+def _shortest(cameras: int, ways: Ways, weight: Float64) -> Float64:
+    """Shortest gap of links surer than not `(C, C)`, -inf where links are too few; 1 in 50 may be wrong."""
+    result = np.full((cameras, cameras), -np.inf)
+    for a in range(cameras):
+        for b in range(cameras):
+            here = (ways.from_camera == a) & (ways.to_camera == b) & (weight > 0.5)
+            if a != b and weight[here].sum() >= _VETO_LINKS:
+                result[a, b] = np.quantile(ways.gap_s[here], 0.02)
+    return result
