@@ -165,7 +165,9 @@ def _rendered(  # noqa: PLR0917
         embedder = build_embedder(EmbedderConfig(name=appearance[0], model=appearance[1]), RuntimeConfig())
         vectors, rows = [], []
         for camera in placed:
-            images, rows_of = rendered_crops(scenario, camera, [t for t in tracklets if t.camera_id == camera.id], truth)
+            images, rows_of = rendered_crops(
+                scenario, camera, [t for t in tracklets if t.camera_id == camera.id], truth
+            )
             if images:
                 vectors.append(embedder.embed(images))
                 rows += rows_of

@@ -148,6 +148,12 @@ class AssociationConfig(Section):
         ge=2,
         description="People from which each camera's mean is taken out of the embeddings; with fewer it is too rough.",
     )
+    topology_rounds: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often ways and travel times are learned from the links and the links made anew; 0 = never.",
+    )
     min_evidence: int = Field(
         default=20,
         ge=1,

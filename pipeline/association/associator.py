@@ -8,16 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.association.affinity import Affinity, build_affinity, usable_embeddings
+from pipeline.association.affinity import Affinity, compare, usable_embeddings, weigh
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import build_constraints, times_comparable
+from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import solve
+from pipeline.association.topology import learn_topology, pairs_to_learn_from
 from pipeline.association.trajectories import Solution, build_trajectories
+from pipeline.association.zones import find_zones
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Int64, Scene, Tracklet, Trajectory
 
@@ -60,7 +63,8 @@ class AverageLinkageAssociator:
         given = known.groups(ordered)
         constraints = replace(constraints, cannot=known.bar(ordered, constraints.cannot))
         extra = gather_pair_evidence(ordered, scene, self._config)
-        affinity = build_affinity(ordered, usable, constraints, self._prior, centred=False, extra=extra)
+        compared = compare(ordered, usable, constraints, self._prior, centred=False)
+        affinity = weigh(compared, extra, centred=False)
         solution = self._group(affinity, given)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
             # Who is who need only be roughly known for the cameras' means: one vote a person instead of one a tracklet.
@@ -68,8 +72,16 @@ class AverageLinkageAssociator:
             person = dict(zip(keys, solution.labels.tolist(), strict=True))
             centred = usable_embeddings(ordered, centre(usable, person))
             if len(centred):  # none is left of a black video, whose embeddings are all one
-                affinity = build_affinity(ordered, centred, constraints, self._prior, centred=True, extra=extra)
+                compared = compare(ordered, centred, constraints, self._prior, centred=True)
+                affinity = weigh(compared, extra, centred=True)
                 solution = self._group(affinity, given)
+        topology = None
+        journeys = Journeys.of(ordered, find_zones(ordered, scene), comparable=comparable)
+        for _ in range(self._config.topology_rounds if solution.merges else 0):
+            topology = learn_topology(journeys, *pairs_to_learn_from(affinity))
+            learned = (*extra, topology.time_evidence(), topology.place_evidence())
+            affinity = weigh(compared, learned, centred=affinity.centred)
+            solution = self._group(affinity, given)
         trajectories = build_trajectories(ordered, affinity, solution, comparable, given)
         report = build_report(
             ordered=ordered,

@@ -1,10 +1,12 @@
-"""How people go from camera to camera: ways between zones and the time they take, learned from links already made.
+"""How people go from camera to camera: ways between zones and the time they take, learned from the footage itself.
 
-Linked pairs of tracklets are compared with all pairs that might be linked: how often a pair leaves by zone u and enters
-by zone v, and how long that takes. The logarithm of the ratio of the two shares is evidence: `place` for the way,
-`time` for the gap. Pairs need not be neighbours on a person's way: whoever goes A, B, A is one person in both
-tracklets of A, and the learned times of A to A are those of all such pairs. What is rare leans on what is common: a
-way on its pair of cameras, a pair of cameras on no opinion at all. No pair is evidence for itself.
+Pairs of tracklets, each weighed by the probability that it is one person, are compared with all pairs that might be:
+how often a pair leaves by zone u and enters by zone v, and how long that takes. The logarithm of the ratio of the two
+shares is evidence: `place` for the way, `time` for the gap. Learned, used and learned again this is the expectation-
+maximisation of a mixture of pairs of one person and of two. Pairs need not be neighbours on a person's way: whoever
+goes A, B, A is one person in both tracklets of A, and the learned times of A to A are those of all such pairs. What is
+rare leans on what is common: a way on its pair of cameras, a pair of cameras on no opinion. No pair is evidence for
+itself.
 
 Times under half of the shortest one seen on a pair of cameras that was often walked are a veto.
 """
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.association.affinity import Affinity
+from pipeline.association.confidence import sigmoid
 from pipeline.association.journeys import BEFORE_GAPS, BINS, Journeys, Ways
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.types import Float64, Int64
@@ -28,11 +32,15 @@ _AT_BIN = 0.5
 _VETO_LINKS = 20.0
 """Links between two cameras from which their shortest time is known; a guess on the safe side."""
 _VETO_SHARE = 0.5
+_LIKELY = 0.05
+"""Probability from which a pair is kept apart, so that it is no evidence for itself."""
+_MOST_PAIRS = 2_000_000
+"""All pairs are counted up to there, of more an even sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Counts of linked pairs (`one_*`, sums of probabilities) and of all pairs that might be linked (`all_*`).
+    """Counts of pairs of one person (`one_*`, sums of probabilities) and of all pairs that might be (`all_*`).
 
     C cameras, Z zones over all cameras, B bins of gaps: `*_gap (C, C, B)` (blurred over the bins), their sums
     `*_cameras (C, C)`, `*_way (Z, Z)`, and `*_way_gap (W, B)` of the W ways that were walked. `shortest_s (C, C)`:
@@ -52,8 +60,10 @@ class Topology:
     one_way_gap: Float64
     all_way_gap: Float64
     shortest_s: Float64
-    weight_of: dict[tuple[int, int], float]
-    """What each linked pair (lower row first) added to `one_*`."""
+    own_code: Int64
+    """`(Q,)` ascending, lower row * N + upper row of the likely pairs; `own_weight (Q,)` is what each added to
+    `one_*`."""
+    own_weight: Float64
 
     def time_evidence(self) -> PairEvidence:
         """Log-likelihood ratio of the gap, given the way."""
@@ -64,10 +74,13 @@ class Topology:
         return PairEvidence("place", self._place)
 
     def _own(self, left: Int64, right: Int64) -> Float64:
-        if not self.weight_of:
+        """What each pair added to `one_*` itself."""
+        if not len(self.own_code):
             return np.zeros(len(left))
-        pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
-        return np.array([self.weight_of.get(pair, 0.0) for pair in pairs], dtype=np.float64)
+        code = np.minimum(left, right) * len(self.journeys.camera) + np.maximum(left, right)
+        place = np.minimum(np.searchsorted(self.own_code, code), len(self.own_code) - 1)
+        result: Float64 = np.where(self.own_code[place] == code, self.own_weight[place], 0.0)
+        return result
 
     def _time(self, left: Int64, right: Int64) -> Float64:
         ways = self.journeys.ways(left, right)
@@ -122,35 +135,47 @@ def _blurred(counts: Float64) -> Float64:
     return result
 
 
-def learn_topology(journeys: Journeys, every: tuple[Int64, Int64], linked: tuple[Int64, Int64, Float64]) -> Topology:
-    """`every`: rows of all pairs that might be linked (or of an even sample, or of a search's candidates).
-
-    `linked`: rows of the pairs taken for one person, and the probability of each. Pairs whose times do not compare are
-    left out.
-    """
+def learn_topology(journeys: Journeys, left: Int64, right: Int64, probability: Float64, count: Float64) -> Topology:
+    """From the rows of all pairs that might be one person (or a search's candidates), the `probability (P,)` that each
+    is, and how many pairs each stands for, `count (P,)`. Pairs whose times do not compare are left out."""
     cameras, zones = len(journeys.names), len(journeys.names) * journeys.zones_a_camera
-    one, background = journeys.ways(linked[0], linked[1]), journeys.ways(*every)
-    weight, all_weight = np.where(one.known, linked[2], 0.0), background.known.astype(np.float64)
-    one_way = _count((zones, zones), weight, one.from_zone, one.to_zone)
-    walked = np.argwhere(one_way > 0)
+    ways = journeys.ways(left, right)
+    everyone = np.where(ways.known, count, 0.0)
+    weight = everyone * probability
+    likely = weight > _LIKELY
     way_row = np.full((zones, zones), -1, dtype=np.int64)
+    walked = np.argwhere(_count((zones, zones), weight * likely, ways.from_zone, ways.to_zone) > 0)
     way_row[walked[:, 0], walked[:, 1]] = np.arange(len(walked))
-    pairs = np.sort(np.stack([linked[0], linked[1]], axis=1), axis=1).tolist()
     gaps = (cameras, cameras, BINS)
+    code = np.minimum(left, right)[likely] * len(journeys.camera) + np.maximum(left, right)[likely]
+    order = np.argsort(code)
     return Topology(
         journeys=journeys,
-        one_gap=_blurred(_count(gaps, weight, one.from_camera, one.to_camera, one.bin)),
-        all_gap=_blurred(_count(gaps, all_weight, background.from_camera, background.to_camera, background.bin)),
-        one_cameras=_count((cameras, cameras), weight, one.from_camera, one.to_camera),
-        all_cameras=_count((cameras, cameras), all_weight, background.from_camera, background.to_camera),
-        one_way=one_way,
-        all_way=_count((zones, zones), all_weight, background.from_zone, background.to_zone),
+        one_gap=_blurred(_count(gaps, weight, ways.from_camera, ways.to_camera, ways.bin)),
+        all_gap=_blurred(_count(gaps, everyone, ways.from_camera, ways.to_camera, ways.bin)),
+        one_cameras=_count((cameras, cameras), weight, ways.from_camera, ways.to_camera),
+        all_cameras=_count((cameras, cameras), everyone, ways.from_camera, ways.to_camera),
+        one_way=_count((zones, zones), weight, ways.from_zone, ways.to_zone),
+        all_way=_count((zones, zones), everyone, ways.from_zone, ways.to_zone),
         way_row=way_row,
-        one_way_gap=_blurred(_way_gaps(way_row, len(walked), one, weight)),
-        all_way_gap=_blurred(_way_gaps(way_row, len(walked), background, all_weight)),
-        shortest_s=_shortest(cameras, one, weight),
-        weight_of={(a, b): w for (a, b), w in zip(pairs, weight.tolist(), strict=True)},
+        one_way_gap=_blurred(_way_gaps(way_row, len(walked), ways, weight)),
+        all_way_gap=_blurred(_way_gaps(way_row, len(walked), ways, everyone)),
+        shortest_s=_shortest(cameras, ways, np.where(likely, weight, 0.0)),
+        own_code=code[order],
+        own_weight=weight[likely][order],
     )
+
+
+def pairs_to_learn_from(affinity: Affinity) -> tuple[Int64, Int64, Float64, Float64]:
+    """Rows of all pairs that might be one person, the probability of each, and how many pairs each stands for: in a
+    large scene the unlikely ones are an even sample."""
+    one, two = np.nonzero(np.triu(~affinity.constraints.cannot, 1))
+    probability = sigmoid(affinity.log_odds[one, two].astype(np.float64))
+    step = max(1, len(one) // _MOST_PAIRS)
+    sampled = np.arange(len(one)) % step == 0
+    kept = sampled | (probability > _LIKELY)
+    count = np.where(probability > _LIKELY, 1.0, float(step))[kept]
+    return affinity.rows[one[kept]], affinity.rows[two[kept]], probability[kept], count
 
 
 def _count(shape: tuple[int, ...], weight: Float64, *index: Int64) -> Float64:
