@@ -148,6 +148,10 @@ class AssociationConfig(Section):
         ge=2,
         description="People from which each camera's mean is taken out of the embeddings; with fewer it is too rough.",
     )
+    discover_overlaps: bool = Field(
+        default=True,
+        description="Look for cameras that share a view and are not declared to, from who is seen in both at once.",
+    )
     topology_rounds: int = Field(
         default=2,
         ge=0,

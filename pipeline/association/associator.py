@@ -11,14 +11,16 @@ import numpy as np
 from pipeline.association.affinity import Affinity, compare, usable_embeddings, weigh
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
-from pipeline.association.constraints import build_constraints, times_comparable
+from pipeline.association.constraints import Constraints, build_constraints, times_comparable
 from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
+from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import solve
 from pipeline.association.topology import learn_topology, pairs_to_learn_from
+from pipeline.association.topology_report import report_topology
 from pipeline.association.trajectories import Solution, build_trajectories
 from pipeline.association.zones import find_zones
 from pipeline.config import AssociationConfig
@@ -53,17 +55,18 @@ class AverageLinkageAssociator:
             raise ValueError(f"{len(twice)} tracklet keys occur more than once, first {twice[0]}; ids must be unique")
         comparable = times_comparable(scene)
         usable = usable_embeddings(ordered, embeddings)
-        constraints = build_constraints(
-            ordered,
-            scene,
-            duplicate_overlap=self._config.duplicate_overlap,
-            well_apart_overlap=self._config.well_apart_overlap,
-            slack_s=self._config.clock_slack_s,
-        )
         given = known.groups(ordered)
-        constraints = replace(constraints, cannot=known.bar(ordered, constraints.cannot))
+        constraints = self._constraints(ordered, scene, known)
         extra = gather_pair_evidence(ordered, scene, self._config)
         compared = compare(ordered, usable, constraints, self._prior, centred=False)
+        overlaps: list[Overlap] = []
+        if comparable and self._config.discover_overlaps:
+            overlaps = discover_overlaps(ordered, compared, scene, self._config.clock_slack_s)
+            shared = frozenset(frozenset(overlap.cameras) for overlap in overlaps if overlap.found)
+            if shared:  # nobody of these cameras is barred any more by being seen in both
+                scene = replace(scene, overlapping=scene.overlapping | shared)
+                constraints = self._constraints(ordered, scene, known)
+                compared = compare(ordered, usable, constraints, self._prior, centred=False)
         affinity = weigh(compared, extra, centred=False)
         solution = self._group(affinity, given)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
@@ -75,8 +78,8 @@ class AverageLinkageAssociator:
                 compared = compare(ordered, centred, constraints, self._prior, centred=True)
                 affinity = weigh(compared, extra, centred=True)
                 solution = self._group(affinity, given)
-        topology = None
-        journeys = Journeys.of(ordered, find_zones(ordered, scene), comparable=comparable)
+        zones = find_zones(ordered, scene)
+        journeys = Journeys.of(ordered, zones, comparable=comparable)
         for _ in range(self._config.topology_rounds if solution.merges else 0):
             topology = learn_topology(journeys, *pairs_to_learn_from(affinity))
             learned = (*extra, topology.time_evidence(), topology.place_evidence())
@@ -92,8 +95,19 @@ class AverageLinkageAssociator:
             people=len(trajectories),
             comparable=comparable,
             dropped_embeddings=len(embeddings) - len(usable),
+            topology=report_topology(ordered, zones, trajectories, overlaps, comparable=comparable),
         )
         return AssociationResult(trajectories, report)
+
+    def _constraints(self, ordered: Sequence[Tracklet], scene: Scene, known: Known) -> Constraints:
+        constraints = build_constraints(
+            ordered,
+            scene,
+            duplicate_overlap=self._config.duplicate_overlap,
+            well_apart_overlap=self._config.well_apart_overlap,
+            slack_s=self._config.clock_slack_s,
+        )
+        return replace(constraints, cannot=known.bar(ordered, constraints.cannot))
 
     def _group(self, affinity: Affinity, given: Int64) -> Solution:
         probability = self._config.min_link_probability

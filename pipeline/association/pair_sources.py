@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pipeline.association.continuity import continuity
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.config import AssociationConfig
 from pipeline.types import Scene, Tracklet
@@ -11,7 +12,7 @@ from pipeline.types import Scene, Tracklet
 Builder = Callable[[Sequence[Tracklet], Scene, AssociationConfig], PairEvidence | None]
 """All tracklets sorted by key, the scene and the settings in; None where the source cannot say anything."""
 
-SOURCES: tuple[Builder, ...] = ()
+SOURCES: tuple[Builder, ...] = (continuity,)
 """What can be told before anybody is linked. What is learned from links (travel times) comes in the associator."""
 
 

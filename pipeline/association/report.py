@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.association.calibration import Evidence
 from pipeline.association.evidence import GENERIC_SOURCE
 from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
 from pipeline.association.solver import Solved
+from pipeline.association.topology_report import TopologyReport
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Tracklet, TrackletKey, Trajectory
@@ -70,6 +71,7 @@ class AssociationReport:
     solved: Solved
     """Which solver grouped the tracklets, in how many components, and how far from the best it may be."""
     warnings: tuple[str, ...] = ()
+    topology: TopologyReport = field(default_factory=TopologyReport)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -94,6 +96,7 @@ def build_report(
     people: int,
     comparable: bool,
     dropped_embeddings: int,
+    topology: TopologyReport,
 ) -> AssociationReport:
     """The report of a solved scene; `ordered`: all tracklets sorted by key."""
     evidence, calibration, sure = affinity.evidence, affinity.calibration, solution.doubt.merge
@@ -136,6 +139,7 @@ def build_report(
         dropped_embeddings=dropped_embeddings,
         solved=solution.solved,
         warnings=warnings,
+        topology=topology,
     )
 
 

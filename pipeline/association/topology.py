@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.association.affinity import Affinity
 from pipeline.association.confidence import sigmoid
+from pipeline.association.continuity import LONGEST_S
 from pipeline.association.journeys import BEFORE_GAPS, BINS, Journeys, Ways
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.types import Float64, Int64
@@ -93,7 +94,8 @@ class Topology:
         way_one = _lean(self.one_way_gap[row, k] - own * _AT_BIN, self.one_way[ways.from_zone, ways.to_zone] - own, one)
         ratio = np.where(row >= 0, _log_ratio(way_one, way_all), _log_ratio(one, background))
         too_short = (ways.gap_s >= 0) & (ways.gap_s < _VETO_SHARE * self.shortest_s[a, b])
-        return np.where(ways.known, np.where(too_short, -np.inf, ratio), 0.0)
+        result: Float64 = np.where(ways.known, np.where(too_short, -np.inf, ratio), 0.0)
+        return result
 
     def _place(self, left: Int64, right: Int64) -> Float64:
         ways = self.journeys.ways(left, right)
@@ -107,7 +109,9 @@ class Topology:
         background = self.all_way[u, v] / np.maximum(all_cameras, 1e-9)
         way = _lean(self.one_way[u, v] - own, one_cameras, background)
         ratio = np.log(np.maximum(cameras, 1e-9)) + _log_ratio(way, background)
-        return np.where(ways.known, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
+        # Going on in the same camera is told by the course itself (continuity.py).
+        told = ways.known & ~((a == b) & (ways.gap_s <= LONGEST_S))
+        return np.where(told, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
 
 
 def _lean(count: Float64, total: Float64, towards: Float64) -> Float64:
