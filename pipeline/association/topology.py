@@ -111,7 +111,8 @@ class Topology:
         ratio = np.log(np.maximum(cameras, 1e-9)) + _log_ratio(way, background)
         # Going on in the same camera is told by the course itself (continuity.py).
         told = ways.known & ~((a == b) & (ways.gap_s <= LONGEST_S))
-        return np.where(told, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
+        result: Float64 = np.where(told, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
+        return result
 
 
 def _lean(count: Float64, total: Float64, towards: Float64) -> Float64:
