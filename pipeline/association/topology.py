@@ -133,7 +133,7 @@ def _blurred(counts: Float64) -> Float64:
     Being seen at once is another thing than a short gap: bins 0 and 1 do not blur into the gaps.
     """
     padded = np.concatenate([counts[..., 1:2], counts, counts[..., -1:]], axis=-1)
-    result = _AT_BIN * counts + (1 - _AT_BIN) / 2 * (padded[..., :-2] + padded[..., 2:])
+    result: Float64 = _AT_BIN * counts + (1 - _AT_BIN) / 2 * (padded[..., :-2] + padded[..., 2:])
     result[..., :BEFORE_GAPS] = counts[..., :BEFORE_GAPS]
     first = BEFORE_GAPS
     result[..., first] = (1 + _AT_BIN) / 2 * counts[..., first] + (1 - _AT_BIN) / 2 * counts[..., first + 1]
