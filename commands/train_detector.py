@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from detectors.training.loop import Weights
     from detectors.training.settings import TrainSettings
     from evaluation.detection import DetectionResult
+    from runtime.openvino_heads import YoloHeads
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher",
         metavar="MODEL",
         help="detector that fills in partly labelled sources (.pt, .onnx, OpenVINO folder)",
+    )
+    add(
+        "--soft-targets",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="MODEL",
+        help="OpenVINO folders of YOLO exports whose heads teach beside the labels, in turns",
     )
     add("--resume", action="store_true", help="go on from the checkpoint in --output")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -67,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     limit_threads(args.threads)
     cv2.setNumThreads(1)  # pictures are small: threads of its own cost more than they give
-    trainer = Trainer(settings, data, args.output, choose_device(args.device))
+    trainer = Trainer(settings, data, args.output, choose_device(args.device), load_teachers(args, settings, runtime))
     if args.resume:
         trainer.resume()
     log.info("%d images, %d held out, %s", len(data), len(data.rows(True, settings.validation)), trainer.device)
@@ -86,6 +95,17 @@ def run(args: argparse.Namespace) -> int:
     export(trainer.weights(), path, settings, metrics)
     print(f"{path}: card in {path.with_suffix('.json').name}; {result}")
     return 0
+
+
+def load_teachers(args: argparse.Namespace, settings: TrainSettings, runtime: RuntimeConfig) -> list[YoloHeads]:
+    """The heads of --soft-targets. Raises UsageError where the settings want some and none is given."""
+    if settings.soft_targets and not args.soft_targets:
+        raise UsageError(f"{args.config}: soft_targets is {settings.soft_targets:g}: name models with --soft-targets")
+    if not args.soft_targets:
+        return []
+    from runtime.openvino_heads import YoloHeads  # noqa: PLC0415 - OpenVINO
+
+    return [YoloHeads(path, 0, runtime) for path in args.soft_targets]
 
 
 def load_settings(path: Path) -> TrainSettings:

@@ -59,6 +59,20 @@ class DetectorConfig(Section):
     image_size_px: int = Field(default=640, ge=64, le=4096, description="Longer side of the network's input.")
     max_detections: int = Field(default=500, ge=1)
     batch_frames: int = Field(default=4, ge=1, le=64, description="Frames, across cameras, in one network call.")
+    every_n: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Look at every n-th frame; people are interpolated between (docs/detectors.md).",
+    )
+    max_blind_s: float = Field(
+        default=0.45,
+        gt=0.0,
+        description="With every_n: no longer than this between two looks, whatever the frame rate.",
+    )
+    motion_share: Fraction = Field(
+        default=0.0, description="With every_n: look sooner when this share of the picture has changed; 0 = do not."
+    )
 
 
 class TrackerConfig(Section):

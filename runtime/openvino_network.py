@@ -112,11 +112,8 @@ def from_file(
     path: Path, config: RuntimeConfig, *, input_chw: tuple[int, int, int] | None, dynamic_batch: bool
 ) -> OpenVinoNetwork:
     """Read and compile a model file or folder; see `runtime.network.compile_file`."""
-    file = _model_file(path)
-    try:
-        model = _core.read_model(file)
-    except RuntimeError as error:
-        raise UsageError(f"{file}: not a readable model ({str(error).splitlines()[-1]}); export it again") from None
+    file = model_file(path)
+    model = read_model(file)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
         raise UsageError(f"{file}: want one input (N, C, H, W), got {[str(i.partial_shape) for i in model.inputs]}")
     sides = _input_shape(model)
@@ -135,7 +132,16 @@ def _input_shape(model: Any) -> InputShape:
     return (sides[0], sides[1] or 3, sides[2], sides[3])
 
 
-def _model_file(path: Path) -> Path:
+def read_model(file: Path) -> Any:
+    """The model of a file. Raises UsageError."""
+    try:
+        return _core.read_model(file)
+    except RuntimeError as error:
+        raise UsageError(f"{file}: not a readable model ({str(error).splitlines()[-1]}); export it again") from None
+
+
+def model_file(path: Path) -> Path:
+    """The `.xml` in an OpenVINO folder, else `path`. Raises UsageError where it, or its `.bin`, is missing."""
     if path.is_dir():
         found = sorted(path.glob("*.xml"))
         if len(found) != 1:

@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from detectors.training.augment import AugmentSettings, compose, photometric
 from detectors.training.dataset import PackedImages
-from detectors.training.network import DetectionLoss, PersonNetwork, to_tensors
+from detectors.training.network import DetectionLoss, PersonNetwork, load_initial, to_tensors
 from detectors.training.settings import Phase, TrainSettings
+from detectors.training.soft_targets import Teacher, soft_loss
 from pipeline.types import Float32, Int64, UInt8
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,24 @@ class State:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`image (S, S, 3)` BGR with `boxes (N, 4)` xyxy px; `clean` is the image before its light was changed."""
+
+    image: UInt8
+    boxes: Float32
+    clean: UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`images (N, 3, S, S)` uint8 RGB, `targets (M, 5)` (see `DetectionLoss`), and `clean` for the teachers."""
+
+    images: Tensor
+    targets: Tensor
+    clean: Tensor
+
+
 class PictureSource:
     """Draws pictures: source by weight, image at random, one image or a mosaic."""
 
@@ -57,8 +76,8 @@ class PictureSource:
         weights = np.array([settings.sources[name].weight for name in self._names])
         self._share = weights / weights.sum()
 
-    def picture(self, number: int, phase: Phase) -> tuple[UInt8, Float32]:
-        """The picture `(S, S, 3)` BGR with this number, and its boxes."""
+    def picture(self, number: int, phase: Phase) -> Picture:
+        """The picture `(S, S, 3)` BGR with this number."""
         rng = np.random.default_rng((self._settings.seed, number))
         grid = 1
         if rng.random() < phase.mosaic:
@@ -69,12 +88,14 @@ class PictureSource:
             row = int(rng.choice(self._rows[name]))
             picks.append((self._data.image(row), self._data.boxes(row), self._settings.sources[name].stretch))
         image, boxes = compose(picks, phase.size_px, self._augment, rng)
-        return photometric(image, self._augment, rng), boxes
+        return Picture(photometric(image, self._augment, rng), boxes, image)
 
-    def batch(self, first: int, phase: Phase) -> tuple[Tensor, Tensor]:
+    def batch(self, first: int, phase: Phase) -> Batch:
         """Pictures `first` to `first + phase.batch` as tensors; see `to_tensors` (images still uint8)."""
-        pairs = [self.picture(first + k, phase) for k in range(phase.batch)]
-        return to_tensors([image for image, _ in pairs], [boxes for _, boxes in pairs])
+        made = [self.picture(first + k, phase) for k in range(phase.batch)]
+        images, targets = to_tensors([picture.image for picture in made], [picture.boxes for picture in made])
+        clean = to_tensors([picture.clean for picture in made], [])[0] if self._settings.soft_targets else images
+        return Batch(images, targets, clean)
 
 
 def phase_at(settings: TrainSettings, progress: float) -> Phase:
@@ -93,7 +114,7 @@ class _Ahead:
 
     def __init__(self, source: PictureSource, first: int, phase: Phase) -> None:
         self.phase = phase
-        self._queue: queue.Queue[tuple[Tensor, Tensor] | BaseException] = queue.Queue(maxsize=3)
+        self._queue: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(source, first), daemon=True)
         self._thread.start()
@@ -101,7 +122,7 @@ class _Ahead:
     def _work(self, source: PictureSource, first: int) -> None:
         number = first
         while not self._stop.is_set():
-            item: tuple[Tensor, Tensor] | BaseException
+            item: Batch | BaseException
             try:
                 item = source.batch(number, self.phase)
             except Exception as error:  # handed to the training thread, which raises it
@@ -114,7 +135,7 @@ class _Ahead:
                 except queue.Full:
                     continue
 
-    def next(self) -> tuple[Tensor, Tensor]:
+    def next(self) -> Batch:
         item = self._queue.get()
         if isinstance(item, BaseException):
             raise item
@@ -128,13 +149,24 @@ class _Ahead:
 class Trainer:
     """Owns the network, its moving average and the optimiser; `run` trains to the end or to `stop_after` steps."""
 
-    def __init__(self, settings: TrainSettings, data: PackedImages, directory: Path, device: str) -> None:
+    def __init__(
+        self,
+        settings: TrainSettings,
+        data: PackedImages,
+        directory: Path,
+        device: str,
+        teachers: Sequence[Teacher] = (),
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.directory = settings, directory
         self.device = torch.device(device)
-        self.network = PersonNetwork(settings.yaml).to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        network = PersonNetwork(settings.yaml)
+        if settings.initial is not None:
+            load_initial(network, settings.initial)
+        self.network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
         self.loss = DetectionLoss(self.network)
+        self.teachers = tuple(teachers)
         self.pictures = PictureSource(data, settings, AugmentSettings())
         decayed = [p for p in self.network.parameters() if p.ndim > 1 and p.requires_grad]
         plain = [p for p in self.network.parameters() if p.ndim <= 1 and p.requires_grad]
@@ -186,7 +218,7 @@ class Trainer:
         """Train to the end of the schedule (or until `stop_after` steps in all were made), saving on the way."""
         ahead: _Ahead | None = None
         saved = validated = shown = self.state.seconds
-        recent = torch.zeros(3)
+        recent = torch.zeros(4)
         since = self.state.step
         try:
             while (progress := self.progress) < 1:
@@ -198,14 +230,14 @@ class Trainer:
                     if ahead is not None:
                         ahead.close()
                     ahead = _Ahead(self.pictures, self.state.pictures, phase)
-                recent += self.step(*ahead.next(), progress) / phase.batch
+                recent += self.step(ahead.next(), progress) / phase.batch
                 self.state.pictures += phase.batch
                 self.state.seconds += time.monotonic() - started
                 if self.state.seconds - shown > 30:
                     terms = " ".join(f"{v:.3f}" for v in recent / (self.state.step - since))
-                    logger.info("step %d pictures %d progress %.3f size %d loss box/cls/dfl %s",
+                    logger.info("step %d pictures %d progress %.3f size %d loss box/cls/dfl/soft %s",
                                 self.state.step, self.state.pictures, progress, phase.size_px, terms)  # fmt: skip
-                    shown, since, recent = self.state.seconds, self.state.step, torch.zeros(3)
+                    shown, since, recent = self.state.seconds, self.state.step, torch.zeros(4)
                 if self.state.seconds - saved > 60 * self.settings.checkpoint_minutes:
                     self.save()
                     saved = self.state.seconds
@@ -217,14 +249,22 @@ class Trainer:
                 ahead.close()
         self.save()
 
-    def step(self, images: Tensor, targets: Tensor, progress: float) -> Tensor:
-        """One update; the loss terms `(3,)` summed over the batch."""
+    def step(self, batch: Batch, progress: float) -> Tensor:
+        """One update; the loss terms `(4,)` summed over the batch: three of the labels, one of the teachers."""
+        images, targets = batch.images, batch.targets
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, self.state.step, progress)
         inputs = images.to(self.device).float().div_(255)
         with torch.autocast(self.device.type, torch.bfloat16):
             boxes, scores = self._forward(inputs)
         terms = self.loss(boxes, scores, targets, (images.shape[2], images.shape[3]))
+        soft = terms.new_zeros(1)
+        if self.teachers and self.settings.soft_targets:
+            # They take turns: an ensemble for the time of one.
+            teacher = self.teachers[self.state.step % len(self.teachers)]
+            wanted = teacher(batch.clean.float().div_(255).contiguous().numpy())
+            soft = self.settings.soft_targets * len(images) * soft_loss(boxes, scores, *wanted)
+        terms = torch.cat([terms, soft.reshape(1)])
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(terms.sum() / len(images))
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from detectors.safety import import_ultralytics
+from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
 
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}
@@ -61,11 +65,20 @@ class DetectionLoss:
         return terms
 
 
+def load_initial(network: PersonNetwork, path: Path) -> None:
+    """Begin with the weights of a .safetensors file. Raises UsageError where it is missing or does not fit."""
+    try:
+        network.detection.load_state_dict(load_file(path), strict=True)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"initial: {path}: not weights of this architecture ({reason})") from None
+
+
 def to_tensors(images: list[UInt8], boxes: list[Float32]) -> tuple[Tensor, Tensor]:
     """BGR pictures of one size and their xyxy px -> `(N, 3, H, W)` RGB 0..1 channels last, and targets `(M, 5)`."""
     height, width = images[0].shape[:2]
     stacked = torch.from_numpy(np.stack(images)[..., ::-1].copy()).permute(0, 3, 1, 2)  # channels last in memory
-    rows = []
+    rows = [np.zeros((0, 5), np.float32)]
     for row, xyxy in enumerate(boxes):
         centre, size = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
         table = np.concatenate([np.full((len(xyxy), 1), row), centre, size], 1) / [1, width, height, width, height]

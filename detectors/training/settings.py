@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from pipeline.config import Fraction, Section
@@ -37,6 +39,12 @@ class TrainSettings(Section):
     sources: dict[str, SourceSettings]
     left_out: tuple[str, ...] = Field(default=(), description="Sources never trained on: the cross-domain measure.")
     phases: tuple[Phase, ...]
+    initial: Path | None = Field(
+        default=None, description="Weights to begin with (.safetensors of this architecture); random ones without."
+    )
+    soft_targets: float = Field(
+        default=0.0, ge=0, description="Weight of what the teachers of --soft-targets say beside the labels; 0 = none."
+    )
     learning_rate: float = Field(default=0.002, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     warm_up_steps: int = Field(default=300, ge=1)

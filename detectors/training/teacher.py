@@ -34,12 +34,18 @@ def fill_with(teacher: Detector) -> Complete:
 def merge(item: LabelledImage, xyxy: Float32, confidence: Float32) -> LabelledImage:
     """`item` with the teacher's boxes `(N, 4)` added: sure ones as labels, doubtful places blurred away.
 
-    Given labels stand. A doubtful place is left alone where it lies mostly on a person.
+    Where a sure box overlaps a label by SAME_IOU or more it replaces it: many labels of such sets end at the thighs.
+    A doubtful place is left alone where it lies mostly on a person.
     """
-    new = _unlike(xyxy, item.xyxy)
-    sure = xyxy[new & (confidence >= SURE)]
-    labels = np.concatenate([item.xyxy, sure]).astype(np.float32)
-    doubtful = xyxy[new & (confidence >= DOUBTFUL) & (confidence < SURE)]
+    sure = xyxy[confidence >= SURE]
+    labels = np.concatenate([item.xyxy[_unlike(item.xyxy, sure)], sure]).astype(np.float32)
+    doubtful = xyxy[_unlike(xyxy, item.xyxy) & (confidence >= DOUBTFUL) & (confidence < SURE)]
+    return hide(replace(item, xyxy=labels), doubtful)
+
+
+def hide(item: LabelledImage, doubtful: Float32) -> LabelledImage:
+    """`item` with the places `(N, 4)` that do not lie mostly on a label filled with their mean colour."""
+    labels = item.xyxy
     image = item.image.copy()
     for box in doubtful:
         area = max(float(np.prod(box[2:] - box[:2])), 1.0)
@@ -49,7 +55,7 @@ def merge(item: LabelledImage, xyxy: Float32, confidence: Float32) -> LabelledIm
         region = image[max(y0, 0) : y1, max(x0, 0) : x1]
         if region.size:
             region[:] = cv2.mean(region)[:3] if min(region.shape[:2]) > 1 else PAD_GREY
-    return replace(item, image=image, xyxy=labels)
+    return replace(item, image=image)
 
 
 def _unlike(xyxy: Float32, labels: Float32) -> np.ndarray:

@@ -27,16 +27,18 @@ class _Open:
     xyxy: list[Float32] = field(default_factory=list)
     confidence: list[float] = field(default_factory=list)
     observed: list[bool] = field(default_factory=list)
+    passed_over: list[int] = field(default_factory=list)
+    """Rows of frames that the detector did not look at."""
 
 
 class TrackletBuilder:
     """Collects the boxes of one camera's tracks and gives each out as a Tracklet when its id is no longer listed.
 
     A track is kept if it was observed at least `min_observations` times over at least `min_track_s` seconds, else it
-    is tentative and dropped; so is one that was seen in less than `min_observed_share` of its frames. A video shorter
-    than that lowers the first two to its own length: the people of a one-frame video are kept. Boxes are the tracker's
-    (filtered, they measure better than the detector's: docs/tracking.md); between two observations they are
-    interpolated linearly in time; what was predicted after the last one is cut.
+    is tentative and dropped; so is one that was seen in less than `min_observed_share` of the frames looked at. A
+    video shorter than that lowers the first two to its own length: the people of a one-frame video are kept. Boxes are
+    the tracker's (filtered, they measure better than the detector's: docs/tracking.md); between two observations they
+    are interpolated linearly in time; what was predicted after the last one is cut.
     """
 
     def __init__(self, camera_id: str, config: TrackerConfig) -> None:
@@ -45,6 +47,7 @@ class TrackletBuilder:
         self._open: dict[int, _Open] = {}
         self._frames = 0
         self._first_s = 0.0
+        self._look_s = 0.0
         self._last_s = 0.0
 
     def add(self, frame_index: int, time_s: float, tracked: TrackedBoxes, detections: Detections) -> Closed:
@@ -54,7 +57,7 @@ class TrackletBuilder:
         elif time_s <= self._last_s:
             raise ValueError(f"frames must come in order of time: {time_s} s after {self._last_s} s")
         self._frames += 1
-        self._last_s = time_s
+        self._last_s = self._look_s = time_s
         ids = tracked.track_id.tolist()
         for track_id, xyxy, row in zip(ids, tracked.xyxy, tracked.detection_row.tolist(), strict=True):
             track = self._open.setdefault(track_id, _Open())
@@ -65,6 +68,19 @@ class TrackletBuilder:
             track.observed.append(row >= 0)
         listed = set(ids)
         return self._close([track_id for track_id in self._open if track_id not in listed])
+
+    def pass_over(self, frame_index: int, time_s: float) -> None:
+        """A frame that the detector did not look at, after the first one: who is listed is somewhere in it."""
+        if time_s <= self._last_s:
+            raise ValueError(f"frames must come in order of time: {time_s} s after {self._last_s} s")
+        self._last_s = time_s
+        for track in self._open.values():
+            track.passed_over.append(len(track.frame_index))
+            track.frame_index.append(frame_index)
+            track.time_s.append(time_s)
+            track.xyxy.append(track.xyxy[-1])
+            track.confidence.append(0.0)
+            track.observed.append(False)
 
     def finish(self) -> Closed:
         """End all tracks that are still open."""
@@ -85,11 +101,12 @@ class TrackletBuilder:
         if len(seen) < min(self._config.min_observations, self._frames):
             return None
         time_s = np.array(track.time_s)
-        video_s = self._last_s - self._first_s
+        video_s = self._look_s - self._first_s
         if time_s[seen[-1]] - time_s[seen[0]] < min(self._config.min_track_s, video_s):
             return None
         part = slice(int(seen[0]), int(seen[-1]) + 1)
-        if len(seen) < self._config.min_observed_share * (part.stop - part.start):
+        passed_over = sum(part.start <= row < part.stop for row in track.passed_over)
+        if len(seen) < self._config.min_observed_share * (part.stop - part.start - passed_over):
             return None
         time_s = time_s[part]
         seen_s = np.array(track.time_s)[seen]

@@ -51,6 +51,7 @@ class CameraRun:
         self._gap_s = crop_config.gap_s
         self.tracklets: list[Tracklet] = []
         self.frames = 0
+        self.passed_over = 0
         self.boxes_dropped = 0
         """Boxes above detector.max_detections."""
 
@@ -65,6 +66,12 @@ class CameraRun:
         self.frames += 1
         closed = self._builder.add(frame.index, frame.time_s, tracked, detections)
         return self._close(closed.tracklets, closed.dropped_ids)
+
+    def pass_over(self, frame_index: int, time_s: float) -> None:
+        """Take the next frame, which the detector does not look at (never the first one)."""
+        self.frames += 1
+        self.passed_over += 1
+        self._builder.pass_over(frame_index, time_s)
 
     def finish(self) -> list[Crop]:
         """End all live tracks; return the crops of those that became tracklets."""

@@ -10,6 +10,7 @@ from pipeline.association.prior import DistancePrior
 from pipeline.association.purity import Purified, purify
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config
+from pipeline.stages.looking import observed_share
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Embeddings, Scene
 
@@ -33,7 +34,8 @@ def link_cameras(
     """Group the tracklets of all cameras by person; `dimension` is the length of an embedding."""
     embeddings = Embeddings.join([part for _, part in tracked], dimension)
     tracklets = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
-    purified = purify(tracklets, embeddings, scene, config.association, prior, keep=config.tracker)
+    keep = observed_share(config.tracker, config.detector)
+    purified = purify(tracklets, embeddings, scene, config.association, prior, keep=keep)
     result = AverageLinkageAssociator(config.association, prior).solve(purified.tracklets, purified.embeddings, scene)
     by_camera = {
         outcome.camera.id: [t for t in purified.tracklets if t.camera_id == outcome.camera.id] for outcome, _ in tracked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,9 +12,12 @@ from pipeline.config import Config
 from pipeline.errors import CameraError
 from pipeline.stages.camera_run import CameraJob, CameraRun, FrameSource
 from pipeline.stages.embedding import EmbeddingQueue
+from pipeline.stages.looking import Looks
 from pipeline.stages.timing import Stopwatch
 from pipeline.types import Camera, Detector, Embedder, Embeddings, Frame, Tracklet
 from pipeline.video.reader import ReadReport
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,18 @@ class _Open:
     source: FrameSource
     frames: Iterator[Frame]
     closing: ExitStack
+    looks: Looks
     fault: CameraError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """The next frame of a camera; `frame` is None where the detector need not look: its pixels are gone by then."""
+
+    camera: _Open
+    index: int
+    time_s: float
+    frame: Frame | None
 
 
 def track_cameras(jobs: Sequence[CameraJob], parts: Parts) -> Iterator[tuple[CameraOutcome, Embeddings]]:
@@ -92,12 +107,15 @@ def _open(job: CameraJob, parts: Parts) -> _Open:
     with ExitStack() as stack:
         source = stack.enter_context(job.open_frames())
         run = CameraRun(job, parts.config.tracker, parts.config.crops)
-        return _Open(run, source, iter(source), stack.pop_all())
+        return _Open(run, source, iter(source), stack.pop_all(), Looks(parts.config.detector))
 
 
 def _finish(camera: _Open, parts: Parts, queue: EmbeddingQueue) -> tuple[CameraOutcome, Embeddings]:
     camera.closing.close()
     run = camera.run
+    if run.passed_over:
+        logger.info("camera %s: the detector looked at %d of %d frames", run.camera.id, run.frames - run.passed_over,
+                    run.frames)  # fmt: skip
     with parts.stopwatch("embed"):
         queue.add(run.finish())
         embeddings = queue.take(run.camera.id)
@@ -112,11 +130,13 @@ def _finish(camera: _Open, parts: Parts, queue: EmbeddingQueue) -> tuple[CameraO
     ), embeddings
 
 
-def _next_batch(turn: deque[_Open], size: int) -> tuple[list[tuple[_Open, Frame]], list[_Open]]:
-    """The next frames, the cameras taking turns, and the cameras that have no more: they leave the turn."""
-    batch: list[tuple[_Open, Frame]] = []
+def _next_batch(turn: deque[_Open], size: int) -> tuple[list[_Item], list[_Open]]:
+    """The next frames, the cameras taking turns, up to `size` to be looked at, and the cameras that have no more: they
+    leave the turn."""
+    batch: list[_Item] = []
     ended: list[_Open] = []
-    while turn and len(batch) < size:
+    wanted = 0
+    while turn and wanted < size:
         camera = turn.popleft()
         try:
             frame = next(camera.frames)
@@ -132,18 +152,26 @@ def _next_batch(turn: deque[_Open], size: int) -> tuple[list[tuple[_Open, Frame]
         if camera.fault is not None:
             ended.append(camera)
             continue
-        batch.append((camera, frame))
+        looked_at = camera.looks.wants(frame)
+        batch.append(_Item(camera, frame.index, frame.time_s, frame if looked_at else None))
+        wanted += looked_at
         turn.append(camera)
     return batch, ended
 
 
-def _process(batch: list[tuple[_Open, Frame]], parts: Parts, queue: EmbeddingQueue) -> None:
+def _process(batch: list[_Item], parts: Parts, queue: EmbeddingQueue) -> None:
+    frames = [item.frame for item in batch if item.frame is not None]
     with parts.stopwatch("detect"):
-        found = parts.detector.detect([frame for _, frame in batch])
-    for (camera, frame), detections in zip(batch, found, strict=True):
+        found = iter(parts.detector.detect(frames) if frames else [])
+    for item in batch:
+        run = item.camera.run
         with parts.stopwatch("track"):
-            crops = camera.run.feed(frame, detections)
+            if item.frame is None:
+                run.pass_over(item.index, item.time_s)
+                crops = []
+            else:
+                crops = run.feed(item.frame, next(found))
         if crops:
             with parts.stopwatch("embed"):
                 queue.add(crops)
-        parts.on_frame(camera.run.camera.id, camera.run.frames)
+        parts.on_frame(run.camera.id, run.frames)

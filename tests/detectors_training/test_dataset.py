@@ -101,7 +101,7 @@ def test_the_teacher_adds_sure_boxes_and_hides_doubtful_places():
             return [found]
 
     filled = fill_with(Teacher())(dataset.LabelledImage("a", "n", "g", image, given))
-    assert filled.xyxy.tolist() == [[10, 10, 30, 60], [50, 20, 70, 80]]
+    assert filled.xyxy.tolist() == [[11, 10, 31, 61], [50, 20, 70, 80]]  # the given label gave way to the sure box
     assert filled.image[10:50, 80:95].std(axis=(0, 1)).max() == 0  # doubtful and on nobody
     untouched = np.ones((100, 100), bool)
     untouched[10:50, 80:95] = False

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from commands import train_detector
 from detectors.training import dataset
 from detectors.training.augment import AugmentSettings
-from detectors.training.loop import PictureSource, Trainer, learning_rate, phase_at
+from detectors.training.loop import Batch, PictureSource, Trainer, learning_rate, phase_at
 from detectors.training.network import DetectionLoss, PersonNetwork, to_tensors
 from detectors.training.predict import network_from, predict
 from detectors.training.settings import Phase, SourceSettings, TrainSettings
@@ -91,7 +91,7 @@ def test_steps_on_one_batch_teach_where_its_persons_are(settings, data, tmp_path
     assert len(rows) == 4
     assert abs(contrast()) < 0.5
     for _ in range(30):
-        trainer.step(images, targets, 0.0)
+        trainer.step(Batch(images, targets, images), 0.0)
     assert contrast() > 1
     assert all(bool(torch.isfinite(value).all()) for value in trainer.weights().values())
 
@@ -105,11 +105,12 @@ def test_held_out_images_are_never_drawn(settings, data):
 
 def test_pictures_depend_on_their_number_alone(settings, data):
     phase = settings.phases[0]
-    images, targets = PictureSource(data, settings, AugmentSettings()).batch(4, phase)
-    again, targets_again = PictureSource(data, settings, AugmentSettings()).batch(3, phase)
-    assert torch.equal(images[0], again[1])
-    assert not torch.equal(images[0], images[1])
-    assert torch.equal(targets[targets[:, 0] == 0, 1:], targets_again[targets_again[:, 0] == 1, 1:])
+    batch = PictureSource(data, settings, AugmentSettings()).batch(4, phase)
+    again = PictureSource(data, settings, AugmentSettings()).batch(3, phase)
+    assert torch.equal(batch.images[0], again.images[1])
+    assert not torch.equal(batch.images[0], batch.images[1])
+    first, second = batch.targets[batch.targets[:, 0] == 0, 1:], again.targets[again.targets[:, 0] == 1, 1:]
+    assert torch.equal(first, second)
 
 
 def test_tensors_are_rgb_and_targets_fractions():
