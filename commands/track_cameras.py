@@ -17,6 +17,7 @@ from commands.cameras import CameraFiles
 from pipeline.config import CameraConfig, Config
 from pipeline.errors import CameraError, UsageError
 from pipeline.ground.calibration_file import for_camera
+from pipeline.ground.overlap import overlapping_cameras
 from pipeline.stages.camera_run import CameraJob
 from pipeline.types import Calibration, Camera, Region, Scene
 from pipeline.video.probe import VideoInfo, probe
@@ -156,7 +157,7 @@ def _calibration(
 
 
 def make_scene(cameras: Sequence[Camera], config: Config) -> Scene:
-    """What association may know of the cameras."""
+    """What association may know of the cameras: floor in common is what the settings or the calibrations say."""
     ids = {camera.id for camera in cameras}
     pairs = frozenset(
         frozenset((camera_id, other))
@@ -164,7 +165,7 @@ def make_scene(cameras: Sequence[Camera], config: Config) -> Scene:
         for other in known.overlaps
         if camera_id in ids and other in ids and other != camera_id
     )
-    return Scene(tuple(cameras), config.clock, pairs)
+    return Scene(tuple(cameras), config.clock, pairs | overlapping_cameras(cameras))
 
 
 def make_jobs(cameras: Sequence[Camera], config: Config, args: argparse.Namespace) -> list[CameraJob]:

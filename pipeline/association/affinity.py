@@ -22,6 +22,7 @@ from pipeline.association.evidence import (
 from pipeline.association.pair_evidence import EvidenceName, PairEvidence, dense
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
+from pipeline.association.unseen import nothing_said, with_unseen
 from pipeline.types import Embeddings, Float32, Float64, Int64, Tracklet
 
 _BLOCK_ROWS = 1024
@@ -56,7 +57,7 @@ class Compared:
     camera: Int64
     """`(N,)` numbers."""
     trust: Float64
-    """`(N,)` reliabilities."""
+    """`(N,)` reliabilities; 0 = it has no look at all (unseen.py)."""
     distance: Float32
     """`(N, N)` cosine distances."""
     crop_similarity: float
@@ -83,10 +84,12 @@ def compare(
     own_prior: DistancePrior | None,
     *,
     centred: bool,
+    alone: Sequence[Int64] = (),
 ) -> Compared:
     """Calibrate on the `ordered` tracklets (sorted by key) that have one of the usable `embeddings`; judge no pair.
 
-    `every_constraint`: among all of `ordered`. `centred`: whether the embeddings were (centring.py).
+    `every_constraint`: among all of `ordered`. `centred`: whether the embeddings were (centring.py). `alone`: rows of
+    `ordered` that other evidence can link without a look (`PairEvidence.alone`): they take part, too.
     """
     row_of = {t.key: row for row, t in enumerate(ordered)}
     vectors, statistics = aggregate(embeddings), crop_statistics(embeddings)
@@ -101,7 +104,8 @@ def compare(
     evidence = gather(distance, trust, camera, constraints, half_distances(statistics, crop_similarity))
     if own_prior is None and not centred:
         prior = scale_to_footage(prior, evidence)
-    return Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, calibrate(evidence, prior))
+    seen = Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, calibrate(evidence, prior))
+    return with_unseen(seen, alone, ordered, every_constraint)
 
 
 def build_affinity(
@@ -114,7 +118,9 @@ def build_affinity(
     extra: Sequence[PairEvidence] = (),
 ) -> Affinity:
     """`compare`, then `weigh`."""
-    return weigh(compare(ordered, embeddings, every_constraint, own_prior, centred=centred), extra, centred=centred)
+    alone = [part.alone for part in extra]
+    compared = compare(ordered, embeddings, every_constraint, own_prior, centred=centred, alone=alone)
+    return weigh(compared, extra, centred=centred)
 
 
 def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -> Affinity:
@@ -140,6 +146,7 @@ def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -
         share_cross=calibration.share_cross,
     )
     log_odds[constraints.cannot] = 0.0
+    log_odds[nothing_said(trust, parts.values())] = 0.0
     return Affinity(
         rows=compared.rows,
         constraints=constraints,
@@ -150,7 +157,7 @@ def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -
         evidence=compared.evidence,
         centred=centred,
         crop_similarity=compared.crop_similarity,
-        usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
+        usual_reliability=float(np.median(trust[trust > 0])) ** 2 if (trust > 0).any() else 1.0,
     )
 
 
@@ -167,6 +174,7 @@ def _pairwise_log_odds(
         one_camera = camera[rows, None] == camera[None, :]
         ratio = calibration.log_likelihood_ratio(near, product, "cross")
         ratio[one_camera] = calibration.log_likelihood_ratio(near[one_camera], product[one_camera], "within")
+        ratio[product == 0.0] = 0.0
         before = np.where(one_camera, calibration.prior_log_odds("within"), calibration.prior_log_odds("cross"))
         appearance[rows] = np.round(ratio, 5)
         posterior[rows] = np.round(ratio + before, 5)

@@ -58,7 +58,8 @@ class AverageLinkageAssociator:
         given = known.groups(ordered)
         constraints = self._constraints(ordered, scene, known)
         extra = gather_pair_evidence(ordered, scene, self._config)
-        compared = compare(ordered, usable, constraints, self._prior, centred=False)
+        alone = [part.alone for part in extra]
+        compared = compare(ordered, usable, constraints, self._prior, centred=False, alone=alone)
         overlaps: list[Overlap] = []
         if comparable and self._config.discover_overlaps:
             overlaps = discover_overlaps(ordered, compared, scene, self._config.clock_slack_s)
@@ -66,7 +67,7 @@ class AverageLinkageAssociator:
             if shared:  # nobody of these cameras is barred any more by being seen in both
                 scene = replace(scene, overlapping=scene.overlapping | shared)
                 constraints = self._constraints(ordered, scene, known)
-                compared = compare(ordered, usable, constraints, self._prior, centred=False)
+                compared = compare(ordered, usable, constraints, self._prior, centred=False, alone=alone)
         affinity = weigh(compared, extra, centred=False)
         solution = self._group(affinity, given)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
@@ -75,7 +76,7 @@ class AverageLinkageAssociator:
             person = dict(zip(keys, solution.labels.tolist(), strict=True))
             centred = usable_embeddings(ordered, centre(usable, person))
             if len(centred):  # none is left of a black video, whose embeddings are all one
-                compared = compare(ordered, centred, constraints, self._prior, centred=True)
+                compared = compare(ordered, centred, constraints, self._prior, centred=True, alone=alone)
                 affinity = weigh(compared, extra, centred=True)
                 solution = self._group(affinity, given)
         zones = find_zones(ordered, scene)

@@ -101,6 +101,16 @@ def gather(distance: Float32, trust: Float64, camera: Int64, constraints: Constr
     )
 
 
+def expected_shares(camera: Int64, constraints: Constraints) -> tuple[float, float]:
+    """Guess, from the numbers of tracklets alone, of the shares of pairs that are one person: within and across."""
+    allowed = np.triu(~constraints.cannot, 1)
+    one_camera = camera[:, None] == camera[None, :]
+    seen = np.unique(camera, return_counts=True)[1]
+    together = np.minimum.outer(seen, seen)[np.triu_indices(len(seen), 1)].sum()
+    within, cross = float((allowed & one_camera).sum()), float((allowed & ~one_camera).sum())
+    return _expected(_COME_BACK * len(camera), within), _expected(_MEET_AGAIN * float(together), cross)
+
+
 def _expected(same: float, pairs: float) -> float:
     return float(np.clip(same / max(pairs, 1.0), 1e-6, 0.5))
 

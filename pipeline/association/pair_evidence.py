@@ -8,7 +8,7 @@ tells its parts (`Link.evidence`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,8 @@ class PairEvidence:
 
     name: EvidenceName
     log_odds: Callable[[Int64, Int64], Float64]
+    alone: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows of tracklets that it can link by itself, though no crop of them could be embedded."""
 
 
 def dense(evidence: Sequence[PairEvidence], rows: Int64) -> dict[EvidenceName, Float32]:

@@ -1,0 +1,164 @@
+"""Evidence of place: whether two tracklets can be, or must nearly be, one person by where they were on the floor.
+
+At common instants (overlapping views): one person is at one place, but for the noise of both positions; two people are
+anywhere on the floor, or walk side by side. Apart in time: one person goes on at about the same speed in the next
+camera, and nobody is faster than a runner. Both are log-likelihood ratios; where nothing is known they are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.association.floor_tracks import STEP_S, FloorTracks, floor_tracks
+from pipeline.association.pair_evidence import PairEvidence
+from pipeline.config import AssociationConfig
+from pipeline.types import Float64, Int64, Scene, Tracklet
+
+_SAMPLES = 16
+"""Common instants looked at, spread over the common time."""
+_BLOCK = 1 << 16
+FOOT_SPREAD_M = 0.2
+"""One sigma by which two views of one person differ beside the boxes' noise: each camera's box ends at the foot that is
+nearer to it, a step apart."""
+_ASTRAY = 0.1
+"""Share of positions that are wrong by metres: feet behind furniture, half a body."""
+_ASTRAY_M = 1.5
+_COMPANY = 0.15
+"""Share of two people at one time who are side by side, at about _COMPANY_M."""
+_COMPANY_M = 1.0
+_MEMORY_S = 2.0
+"""Errors of positions last about as long: instants nearer to each other count as one."""
+_MOST_INSTANTS = 3.0
+"""What lasts longer is no error of boxes but of calibration, the same all along: it is not counted again."""
+_LEAST_FLOOR_M2 = 25.0
+_CELL_M = 2.0
+_MOST = 12.0
+"""As for appearance (calibration.py): nothing is surer."""
+_TRAVEL_MOST = 3.0
+"""Where one tracklet ends, another of somebody else may well begin (doors, corners)."""
+_TRAVEL_LEAST = 1.0
+"""Less is not told: below, pairs of the synthetic world and of PETS were as often two people as before looking."""
+_TRAVEL_S = 10.0
+"""A speed foretells a place for about as long."""
+_TURN_S = 1.5
+"""Time constant after which the speed at the end says nothing of the direction any more."""
+_RUNNER_M_S = 4.0
+"""Faster is nobody: running for a bus."""
+_WALK_M_S = 1.0
+
+
+def build_place(ordered: Sequence[Tracklet], scene: Scene, config: AssociationConfig) -> PairEvidence | None:
+    """The evidence of the tracklets' places; None without a clock, or with fewer than two placed tracklets."""
+    if scene.clock == "unknown" or not any(camera.calibration for camera in scene.cameras):
+        return None
+    tracks = floor_tracks(ordered, scene)
+    if tracks.placed.sum() < 2:
+        return None
+    slack_s = clock_error_s(config)
+    floor = floor_area(tracks)
+
+    def log_odds(left: Int64, right: Int64) -> Float64:
+        return place_log_odds(tracks, left, right, floor, slack_s)
+
+    return PairEvidence("place", log_odds, alone=np.flatnonzero(tracks.placed))
+
+
+def clock_error_s(config: AssociationConfig) -> float:
+    """One sigma of the difference of two cameras' clocks: `clock_slack_s` is what it never exceeds."""
+    return config.clock_slack_s / 4.0
+
+
+def floor_area(tracks: FloorTracks) -> float:
+    """The floor people are found on, m^2: how many times more room there is than if all were at one place.
+
+    `1 / sum p^2` over cells of 2 m, p being the share of positions in a cell: two people drawn from the same positions
+    are in one cell with that probability. A few positions far out, which are mostly wrong, hardly count.
+    """
+    known = tracks.xy[np.isfinite(tracks.xy[:, 0])]
+    if len(known) < 2:
+        return _LEAST_FLOOR_M2
+    cells = np.unique(np.floor(known / _CELL_M), axis=0, return_counts=True)[1]
+    share = cells / cells.sum()
+    return max(float(_CELL_M**2 / np.square(share).sum()), _LEAST_FLOOR_M2)
+
+
+def place_log_odds(tracks: FloorTracks, left: Int64, right: Int64, floor_m2: float, slack_s: float) -> Float64:
+    """Log-likelihood ratios `(P,)` of pairs of rows; 0 where one has no position, within +-12."""
+    result = np.zeros(len(left))
+    both = tracks.placed[left] & tracks.placed[right]
+    for start in range(0, len(left), _BLOCK):
+        rows = start + np.flatnonzero(both[start : start + _BLOCK])
+        if not len(rows):
+            continue
+        a, b = left[rows], right[rows]
+        together, seen = _together(tracks, a, b, floor_m2, slack_s)
+        # At no common instant: the later one may have come from where the earlier one was.
+        result[rows] = np.where(seen, together, _travel(tracks, a, b, floor_m2, slack_s))
+    return np.clip(result, -_MOST, _MOST)
+
+
+def _together(
+    tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s: float
+) -> tuple[Float64, np.typing.NDArray[np.bool_]]:
+    """Ratios of pairs at their common instants, and which pairs have one. Two tracklets of one camera say nothing."""
+    stop = tracks.stop()
+    first, last = np.maximum(tracks.start[a], tracks.start[b]), np.minimum(stop[a], stop[b]) - 1
+    share = np.linspace(0.0, 1.0, _SAMPLES)
+    common = np.maximum(last - first, 0)
+    instant = first[:, None] + np.rint(common[:, None] * share).astype(np.int64)
+    row_a = np.clip(tracks.first[a][:, None] + instant - tracks.start[a][:, None], 0, len(tracks.xy) - 1)
+    row_b = np.clip(tracks.first[b][:, None] + instant - tracks.start[b][:, None], 0, len(tracks.xy) - 1)
+    apart = tracks.xy[row_a].astype(np.float64) - tracks.xy[row_b]
+    spread = tracks.covariance[row_a].astype(np.float64) + tracks.covariance[row_b]
+    told = np.isfinite(apart).all(axis=2) & (first <= last)[:, None]
+    apart[~told] = 0.0
+    moved = _WALK_M_S * slack_s
+    own = FOOT_SPREAD_M**2 + moved**2
+    same = (1 - _ASTRAY) * _normal(apart, spread, own) + _ASTRAY * _normal(apart, spread, own + _ASTRAY_M**2)
+    other = (1 - _COMPANY) / floor_m2 + _COMPANY * _normal(apart, spread, own + _COMPANY_M**2)
+    ratio = np.log(same + 1e-30) - np.log(other)
+    number = told.sum(axis=1)
+    mean = np.where(told, ratio, 0.0).sum(axis=1) / np.maximum(number, 1)
+    lasted = common * STEP_S * number / _SAMPLES
+    instants = np.minimum(1.0 + lasted / _MEMORY_S, _MOST_INSTANTS)
+    seen = (number > 0) & (tracks.camera[a] != tracks.camera[b])
+    return np.where(seen, mean * instants, 0.0), seen
+
+
+def _travel(tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s: float) -> Float64:
+    """Ratios of pairs one of which ended before the other began; 0 where they overlap in time."""
+    swap = tracks.end_time[a, 0] > tracks.end_time[b, 0]
+    early, late = np.where(swap, b, a), np.where(swap, a, b)
+    gap = tracks.end_time[late, 0] - tracks.end_time[early, 1]
+    way = tracks.end_xy[late, 0] - tracks.end_xy[early, 1]
+    spread = tracks.end_covariance[early, 1] + tracks.end_covariance[late, 0]
+    time_s = np.maximum(gap, 0.0)
+    coast = _TURN_S * (1.0 - np.exp(-time_s / _TURN_S))
+    ahead = way - tracks.end_velocity[early, 1] * coast[:, None]
+    own = FOOT_SPREAD_M**2 + (_WALK_M_S * slack_s) ** 2
+    wandered = np.square(_WALK_M_S * np.maximum(time_s - coast, 0))
+    own = own + wandered + np.square(tracks.end_speed_sigma[early, 1] * coast)
+    straight = np.exp(-time_s / _TRAVEL_S)
+    same = straight * _normal(ahead, spread, own) + (1 - straight) / floor_m2
+    other = (1 - _COMPANY) / floor_m2 + _COMPANY * _normal(way, spread, own + _COMPANY_M**2)
+    ratio = np.minimum(np.log(same + 1e-30) - np.log(other), _TRAVEL_MOST)
+    # Three sigmas of both positions, and of the clocks, nearer than they seem: still faster than a runner?
+    width = 3.0 * np.sqrt(np.maximum(spread[:, 0], spread[:, 2]) + FOOT_SPREAD_M**2)
+    shortest = np.maximum(np.linalg.norm(way, axis=1) - width, 0.0)
+    too_fast = shortest > _RUNNER_M_S * (time_s + 3.0 * slack_s)
+    # Within one camera the image tells more of how a track goes on (continuity.py).
+    told = (ratio >= _TRAVEL_LEAST) & (tracks.camera[a] != tracks.camera[b])
+    ratio = np.where(too_fast, -_MOST, np.where(told, ratio, 0.0))
+    return np.where(gap >= 0.0, ratio, 0.0)
+
+
+def _normal(apart: Float64, spread: Float64, own: Float64 | float) -> Float64:
+    """Density, 1/m^2, of `apart (..., 2)` m under a normal of covariance `spread (..., 3)` plus `own` m^2 each way."""
+    xx, xy, yy = spread[..., 0] + own, spread[..., 1], spread[..., 2] + own
+    determinant = xx * yy - xy * xy
+    x, y = apart[..., 0], apart[..., 1]
+    square = (yy * x * x - 2 * xy * x * y + xx * y * y) / determinant
+    result: Float64 = np.exp(-0.5 * square) / (2 * np.pi * np.sqrt(determinant))
+    return result
