@@ -63,7 +63,7 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
             start = _utc(known.start_time) if known.start_time else info.start_time
             cameras.append(
                 Camera(camera_id, paths, info.size_wh, info.fps, offsets[camera_id], start, _region(known),
-                       _calibration(camera_id, known, config.calibration, info.size_wh))
+                       _calibration(camera_id, known, config.calibration, info.size_wh), info.pixel_aspect)
             )  # fmt: skip
     return OpenedCameras(tuple(cameras), infos, faults)
 

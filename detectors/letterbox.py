@@ -1,4 +1,4 @@
-"""An image of any size into a network's input without changing its proportions, and boxes back out."""
+"""An image of any size into a network's input in the proportions in which it is shown, and boxes back out."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Letterbox:
         return np.tile(np.divide(self.scaled_wh, self.size_wh), 2).astype(np.float32)
 
 
-def fit(size_wh: tuple[int, int], input_hw: tuple[int, int]) -> Letterbox:
-    """The largest centred place for a frame of `size_wh` in an input of `input_hw`."""
-    width, height = size_wh
+def fit(size_wh: tuple[int, int], input_hw: tuple[int, int], pixel_aspect: float = 1.0) -> Letterbox:
+    """The largest centred place for a frame of `size_wh` in an input of `input_hw`, its pixels made square."""
+    width, height = size_wh[0] * pixel_aspect, size_wh[1]
     scale = min(input_hw[1] / width, input_hw[0] / height)
     scaled = (
         min(max(round(width * scale), 1), input_hw[1]),
@@ -58,15 +58,17 @@ def fit(size_wh: tuple[int, int], input_hw: tuple[int, int]) -> Letterbox:
     return Letterbox(size_wh, input_hw, scaled, offset)
 
 
-def input_size(size_wh: tuple[int, int], long_side: int, stride: int = 32) -> tuple[int, int]:
+def input_size(
+    size_wh: tuple[int, int], long_side: int, stride: int = 32, pixel_aspect: float = 1.0
+) -> tuple[int, int]:
     """Height, width of the smallest input for a frame of `size_wh` whose longer side is `long_side`.
 
     Both are multiples of `stride`, the coarsest grid of the network: a 16:9 frame at 640 gets 384 x 640, not 640 x 640.
     """
-    width, height = size_wh
-    scale = long_side / max(size_wh)
+    width, height = size_wh[0] * pixel_aspect, size_wh[1]
+    scale = long_side / max(width, height)
 
-    def up(side: int) -> int:
+    def up(side: float) -> int:
         return max(int(np.ceil(round(side * scale) / stride)), 1) * stride
 
     return up(height), up(width)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
 from detectors.suppression import suppress
 from pipeline.config import DetectorConfig, RuntimeConfig
 from pipeline.errors import UsageError
-from pipeline.types import Detections, Frame
+from pipeline.types import Detections, Float32, Frame, UInt8
 from runtime.network import choose_device
 from runtime.torchvision_ops import ensure_torchvision_ops
 
@@ -36,17 +37,30 @@ class TorchvisionDetector:
         for start in range(0, len(frames), self._config.batch_frames):
             chunk = frames[start : start + self._config.batch_frames]
             images = [
-                torch.from_numpy(np.ascontiguousarray(frame.image[..., ::-1].transpose(2, 0, 1))).to(self._device)
+                torch.from_numpy(np.ascontiguousarray(_square(frame)[..., ::-1].transpose(2, 0, 1))).to(self._device)
                 for frame in chunk
             ]
             with torch.inference_mode(), _threads(self._threads):
                 outputs = self._model([image.float() / 255 for image in images])
             for frame, output in zip(chunk, outputs, strict=True):
                 rows = output["labels"] == PERSON
-                boxes = output["boxes"][rows].float().cpu().numpy()
+                boxes = output["boxes"][rows].float().cpu().numpy() / _stretch(frame)
                 size = (frame.image.shape[1], frame.image.shape[0])
                 results.append(suppress(boxes, output["scores"][rows].float().cpu().numpy(), size, self._config))
         return results
+
+
+def _stretch(frame: Frame) -> Float32:
+    """By how much `_square` moves the sides of a box, `(4,)`."""
+    width = frame.image.shape[1]
+    return np.array([max(round(width * frame.pixel_aspect), 1) / width, 1.0] * 2, np.float32)
+
+
+def _square(frame: Frame) -> UInt8:
+    """The picture with square pixels."""
+    height, width = frame.image.shape[:2]
+    wide = round(width * float(_stretch(frame)[0]))
+    return frame.image if wide == width else np.asarray(cv2.resize(frame.image, (wide, height)), np.uint8)
 
 
 @contextlib.contextmanager

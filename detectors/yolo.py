@@ -56,7 +56,7 @@ class YoloDetector:
         for row, frame in enumerate(frames):
             height, width = frame.image.shape[:2]
             wanted = self._source.fixed_hw or input_size(
-                (width, height), self._config.image_size_px, self._source.stride
+                (width, height), self._config.image_size_px, self._source.stride, frame.pixel_aspect
             )
             groups.setdefault(wanted, []).append(row)
         found: dict[int, Detections] = {}
@@ -68,7 +68,7 @@ class YoloDetector:
 
     def _detect_batch(self, frames: list[Frame], input_hw: tuple[int, int]) -> list[Detections]:
         sizes = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]
-        boxes = [fit(size, input_hw) for size in sizes]
+        boxes = [fit(size, input_hw, frame.pixel_aspect) for size, frame in zip(sizes, frames, strict=True)]
         batch = to_batch([box.apply(frame.image) for box, frame in zip(boxes, frames, strict=True)])
         results = []
         for output, box, size in zip(self._run(batch), boxes, sizes, strict=True):

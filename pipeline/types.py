@@ -90,6 +90,8 @@ class Camera:
     """UTC start of the recording, if the container or the configuration knows it."""
     region: Region = field(default_factory=Region)
     calibration: Calibration | None = None
+    pixel_aspect: float = 1.0
+    """Width of a pixel over its height, as the first segment states it. Boxes and `size_wh` are in stored pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Frame:
     """`(H, W, 3)` BGR."""
     damaged: bool = False
     """The decoder flagged it as corrupt: tracked, never embedded."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel over its height: how much broader than its pixels the picture is shown."""
 
 
 @dataclass(frozen=True, slots=True)

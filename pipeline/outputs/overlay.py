@@ -74,7 +74,7 @@ def render_overlay(  # noqa: PLR0917
         return 0
     painter = OverlayPainter(camera, trajectories, fps, options)
     count = 0
-    with VideoWriter(path, painter.size_wh, fps) as writer:
+    with VideoWriter(path, painter.size_wh, fps, pixel_aspect=camera.pixel_aspect) as writer:
         for frame in frames:
             writer.write(painter.paint(frame), frame.time_s)
             count += 1

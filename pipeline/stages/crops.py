@@ -37,7 +37,7 @@ def sharpness(image: UInt8) -> float:
     return variance / (variance + HALF_SHARPNESS)
 
 
-def box_quality(detections: Detections, size_wh: tuple[int, int]) -> Float64:
+def box_quality(detections: Detections, size_wh: tuple[int, int], pixel_aspect: float = 1.0) -> Float64:
     """Quality `(N,)` 0..1 of each box before its pixels are looked at: confidence, height, whole, not covered.
 
     A box is covered by those that reach further down: they stand nearer to the camera.
@@ -54,7 +54,7 @@ def box_quality(detections: Detections, size_wh: tuple[int, int]) -> Float64:
     edge = 2.0
     cut = (boxes[:, 0] <= edge) | (boxes[:, 1] <= edge) | (boxes[:, 2] >= size_wh[0] - edge)
     cut |= boxes[:, 3] >= size_wh[1] - edge
-    aspect = height / np.maximum(width, 1e-9)
+    aspect = height / np.maximum(width * pixel_aspect, 1e-9)
     odd = np.clip(np.maximum(UPRIGHT_ASPECT[0] / np.maximum(aspect, 1e-9), aspect / UPRIGHT_ASPECT[1]), 1.0, None)
     quality: Float64 = (
         np.asarray(detections.confidence, np.float64)
@@ -100,7 +100,7 @@ class CropSampler:
         if frame.damaged or len(detections) == 0:
             return
         height, width = frame.image.shape[:2]
-        promise = box_quality(detections, (width, height))
+        promise = box_quality(detections, (width, height), frame.pixel_aspect)
         for track_id, row in zip(tracked.track_id.tolist(), tracked.detection_row.tolist(), strict=True):
             if row >= 0:
                 self._offer_one(frame, int(track_id), detections.xyxy[row], float(promise[row]))

@@ -26,6 +26,8 @@ _HIGHEST_FPS = 1000.0
 """A stated rate above is a time base that strayed into the header (90000), not a frame rate."""
 _FALLBACK_FPS = 25.0
 """FFmpeg's own guess for streams without any time."""
+_PIXEL_ASPECTS = (0.25, 4.0)
+"""Recorders that keep one field of two, or every second column, need 0.5 and 2."""
 _EARLIEST_YEAR = 1990
 """Clocks that were never set say 1904 (QuickTime) or 1970 (Unix)."""
 _TIME_TAGS = ("com.apple.quicktime.creationdate", "creation_time", "date_recorded", "date_digitized", "date")
@@ -53,7 +55,7 @@ class VideoInfo:
     rotation_deg: int
     """Clockwise turn that was applied to come to size_wh: 0, 90, 180 or 270."""
     sample_aspect_ratio: float
-    """Width of a pixel over its height; 1.0 = square or not stated. Pictures are not stretched by it."""
+    """Width of a coded pixel over its height; 1.0 = square or not stated. Pictures are not stretched by it."""
     codec: str
     pixel_format: str
     start_time: datetime | None
@@ -65,6 +67,14 @@ class VideoInfo:
     truncated: bool
     """The file ends before its outermost element does."""
     file_bytes: int
+
+    @property
+    def pixel_aspect(self) -> float:
+        """`sample_aspect_ratio` of the displayed picture; 1.0 where it cannot be true."""
+        ratio = self.sample_aspect_ratio
+        if not _PIXEL_ASPECTS[0] <= ratio <= _PIXEL_ASPECTS[1]:
+            return 1.0
+        return 1.0 / ratio if self.rotation_deg in (90, 270) else ratio
 
 
 def probe(path: Path, max_pixels: int) -> VideoInfo:

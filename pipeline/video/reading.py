@@ -46,6 +46,7 @@ class CameraReading:
         self._timeline = Timeline()
         self._converter = PictureConverter(plan.infos[0].size_wh)
         self._shown_size = plan.infos[0].size_wh
+        self._pixel_aspect = plan.infos[0].pixel_aspect
         self._index = 0
         self._wanted = True
         self._believe_tags = True
@@ -67,6 +68,8 @@ class CameraReading:
             account.lose(f"error: {caught!r}")
             error = caught
         account.repairs, account.resets = self._timeline.repairs, self._timeline.resets
+        if self._pixel_aspect != 1.0:
+            account.causes.append(f"pixel_shape: a pixel is shown {self._pixel_aspect:.4g} times as wide as high")
         if self._converter.hdr:
             account.causes.append(f"hdr: {' and '.join(sorted(self._converter.hdr))} pictures, converted to BT.709")
         if account.resets:
@@ -139,7 +142,7 @@ class CameraReading:
         except FFmpegError:
             file.unconvertible += 1
             return
-        if not self._channel.put(Frame(plan.camera_id, index, time_s, image, item.damaged)):
+        if not self._channel.put(Frame(plan.camera_id, index, time_s, image, item.damaged, self._pixel_aspect)):
             raise _ConsumerLeftError
         file.delivered += 1
         account.delivered += 1

@@ -39,7 +39,8 @@ class VideoWriter:
     """Context manager; `write` takes `(H, W, 3)` uint8 BGR pictures of `size_wh`.
 
     The file is H.264 yuv420p, tagged and converted as BT.709 limited range; odd sizes are padded to even by repeating
-    the last column and row; `fps` is clamped to 1..120. Until the `with` ends without an exception the file lies
+    the last column and row; `fps` is clamped to 1..120; `pixel_aspect` (width of a pixel over its height) is only
+    written down for players. Until the `with` ends without an exception the file lies
     beside `path` under a hidden name (`.NAME.<hex>.part.mp4`), as fragments that play at any moment; then it is
     turned into an ordinary MP4, synced and renamed. On an exception it is removed, unless `keep_partial`.
     No picture written: no file.
@@ -48,7 +49,14 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, size_wh: tuple[int, int], fps: float, *, keep_partial: bool = False, threads: int = 0
+        self,
+        path: Path,
+        size_wh: tuple[int, int],
+        fps: float,
+        *,
+        keep_partial: bool = False,
+        threads: int = 0,
+        pixel_aspect: float = 1.0,
     ) -> None:
         width, height = size_wh
         if width < 1 or height < 1:
@@ -60,6 +68,7 @@ class VideoWriter:
         self.frames = 0
         self._keep_partial = keep_partial
         self._threads = threads
+        self._pixel_aspect = Fraction(pixel_aspect).limit_denominator(255)
         self._part = path.parent / f".{path.name[:200]}.{secrets.token_hex(4)}.part.mp4"
         self._container: Any = None
         self._stream: Any = None
@@ -131,6 +140,7 @@ class VideoWriter:
         stream.time_base = context.time_base = _TIME_BASE
         context.gop_size = max(round(self.fps * _KEYFRAME_EVERY_S), 1)
         context.thread_count = self._threads
+        context.sample_aspect_ratio = self._pixel_aspect
         context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         if encoder != "libx264":

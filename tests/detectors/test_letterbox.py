@@ -68,6 +68,21 @@ def test_a_dot_is_found_again_in_the_scaled_picture() -> None:
     np.testing.assert_allclose(box.to_frame(seen)[0], [200, 100, 210, 120], atol=2.5)
 
 
+@pytest.mark.parametrize("pixel_aspect", [0.5, 12 / 11, 2.0])
+def test_pixels_are_made_square(pixel_aspect: float) -> None:
+    """What is stored as an ellipse and shown as a circle reaches the network as a circle; its box comes back."""
+    width, height = 352, 288
+    rows, columns = np.mgrid[:height, :width]
+    circle = ((columns - 170) * pixel_aspect) ** 2 + (rows - 140) ** 2 < 80**2
+    image = np.repeat(np.where(circle, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
+    box = fit((width, height), input_size((width, height), 256, pixel_aspect=pixel_aspect), pixel_aspect)
+    y, x = np.nonzero(box.apply(image)[..., 0] > 200)
+    seen = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
+    assert abs((seen[0, 2] - seen[0, 0]) - (seen[0, 3] - seen[0, 1])) <= 2
+    reach = 80 / pixel_aspect
+    np.testing.assert_allclose(box.to_frame(seen)[0], [170 - reach, 60, 170 + reach, 220], atol=5)
+
+
 def test_the_batch_is_rgb_in_0_to_1() -> None:
     blue = np.zeros((2, 3, 3), np.uint8)
     blue[..., 0] = 255  # BGR

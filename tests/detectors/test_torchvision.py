@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def test_persons_only_and_rgb_in(frame: Callable[..., Frame]) -> None:
     assert [detections.xyxy.tolist() for detections in found] == [[[1, 2, 30, 40]]] * 2
     assert len(model.seen) == 2
     np.testing.assert_allclose(model.seen[0].numpy(), picture.image[..., ::-1].transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def test_pixels_are_made_square_and_boxes_are_of_the_stored_ones(frame: Callable[..., Frame]) -> None:
+    model = Known()
+    found = TorchvisionDetector(model, DetectorConfig(), CPU).detect([replace(frame(64, 96), pixel_aspect=0.5)])
+    assert model.seen[0].shape == (3, 96, 32)
+    assert found[0].xyxy.tolist() == [[2, 2, 60, 40]]
 
 
 def test_threads_are_given_back(frame: Callable[..., Frame]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,13 @@ def test_a_model_fixed_to_one_frame_takes_any_number(heads: Heads, openvino_fold
     together = found_in(model, frames, batch_frames=2)
     for detections, one in zip(together, frames, strict=True):
         np.testing.assert_array_equal(detections.xyxy, found_in(model, [one])[0].xyxy)
+
+
+def test_boxes_of_oblong_pixels_are_of_the_stored_ones(heads: Heads, openvino_folder: Writer, frame: MakeFrame) -> None:
+    """128 x 64 stored and half as wide shown: it fills the 64 x 64 input, each px of it two stored ones wide."""
+    model = openvino_folder(heads["raw"](PEOPLE, DOGS))
+    wide, square = found_in(model, [replace(frame(128, 64), pixel_aspect=0.5), frame(64, 64)])
+    np.testing.assert_allclose(wide.xyxy, square.xyxy * [2, 1, 2, 1])
 
 
 def test_a_model_fixed_to_two_frames_is_refused(heads: Heads, openvino_folder: Writer, frame: MakeFrame) -> None:

@@ -150,6 +150,16 @@ def test_a_crop_that_gives_no_vector_is_nan_and_spoils_no_other(value: float) ->
     np.testing.assert_array_equal(vectors[[0, 2]], 0.5)
 
 
+def test_the_shape_of_pixels_makes_no_difference(make_set: Callable[..., Path], tmp_path: Path) -> None:
+    """Every crop is brought to one size: squeezed pixels are stretched by that already."""
+    path = sorted(make_set(tmp_path, identities=1).iterdir())[0]
+    crop = cv2.resize(cv2.imread(str(path)), (128, 256))
+    stored = cv2.resize(crop, (88, 256), interpolation=cv2.INTER_AREA)  # 16:11
+    embedder = build_embedder(EmbedderConfig(), CPU)
+    one, other = embedder.embed([crop, stored])
+    assert float(one @ other) > 0.98
+
+
 def test_nothing_is_learnt_of_a_teacher_without_a_vector(tmp_path: Path) -> None:
     images = [np.full((64, 32, 3), value, np.uint8) for value in (0, 255, 0)]
     none = np.zeros(3, np.int64)

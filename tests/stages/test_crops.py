@@ -81,6 +81,14 @@ def test_quality_falls_with_cover_and_at_the_image_edge() -> None:
     assert len(box_quality(Detections.empty(), (320, 240))) == 0
 
 
+def test_the_shape_of_a_person_is_that_which_is_shown() -> None:
+    """40 x 100 stored px that are shown half as wide are a person of 1 to 5: a part, or a pole."""
+    person = one((100, 50, 140, 150))[1]
+    shown = [float(box_quality(person, (320, 240), aspect)[0]) for aspect in (1.0, 0.5, 2.0)]
+    assert shown[1] == pytest.approx(shown[0] * 4.5 / 5)
+    assert shown[2] == pytest.approx(shown[0] * 1.25 / 1.4)
+
+
 def test_sharpness_orders_noise_above_its_own_blur() -> None:
     import cv2  # noqa: PLC0415
 

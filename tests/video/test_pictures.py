@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -116,6 +118,21 @@ def test_rotation_is_applied_exactly_once(tmp_path, *, encode, name, rotation_cc
     for image in images:
         assert image.shape == (size[1], size[0], 3) and image.flags.c_contiguous
         assert corners_of(image) == corners
+
+
+@pytest.mark.parametrize(
+    ("stated", "rotation_ccw", "wanted"), [("12/11", 0, 12 / 11), ("1/2", 90, 2.0), ("1/1", 0, 1.0), ("1/100", 0, 1.0)]
+)
+def test_the_shape_of_pixels_is_told_and_the_picture_left_alone(
+    tmp_path, *, encode, read, stated, rotation_ccw, wanted
+):
+    def squeeze(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(stated)
+
+    frames, report = read(encode(tmp_path / "a.mp4", 3, rotation_ccw=rotation_ccw, prepare=squeeze))
+    assert [frame.pixel_aspect for frame in frames] == pytest.approx([wanted] * 3)
+    assert frames[0].image.shape == ((160, 96, 3) if rotation_ccw else (96, 160, 3))
+    assert (len(report.causes), report.status) == (int(wanted != 1.0), "complete")
 
 
 def test_mirrored_pictures_are_mirrored_back(tmp_path, encode, read):

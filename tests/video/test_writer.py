@@ -55,6 +55,12 @@ def test_a_browser_can_play_it(tmp_path, picture):
     assert [name for name in outer_boxes(path) if name != "free"] == ["ftyp", "mdat", "moov"]
 
 
+def test_players_are_told_the_shape_of_pixels(tmp_path, picture):
+    path = write(tmp_path / "w.mp4", [picture(0, 160, 96)], pixel_aspect=12 / 11)
+    assert probe(path, 10**6).pixel_aspect == pytest.approx(12 / 11)
+    assert probe(write(tmp_path / "s.mp4", [picture(0, 160, 96)]), 10**6).pixel_aspect == 1.0
+
+
 @pytest.mark.parametrize("size", [(160, 96), (1280, 720)])
 def test_colours_come_back(tmp_path, read, size):
     colours = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255), (0, 0, 0), (40, 120, 200), (200, 90, 30)]
