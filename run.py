@@ -22,6 +22,10 @@ from pipeline.errors import PasserbyError
 COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("commands.track", "videos in, one identity per person out (the word may be left out)"),
     "demo": ("commands.demo", "render synthetic cameras, track them and evaluate the result"),
+    "relink": (
+        "commands.relink",
+        "correct who is who in a run, or link it anew with other settings, without video",
+    ),
     "evaluate": ("commands.evaluate", "score a run against truth: MOTA, IDF1, HOTA, per camera and over cameras"),
     "train-reid": ("commands.train_reid", "train a re-identification network"),
     "train-detector": ("commands.train_detector", "train a person detector"),
@@ -34,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(("album", "explain", "relink", "search", "report", "export", "serve", "live"))
+LATER = frozenset(("album", "explain", "search", "report", "export", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))

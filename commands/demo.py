@@ -84,7 +84,8 @@ def _remove_old(root: Path) -> None:
     scene = root / _SCENE
     if scene.is_dir() and not scene.is_symlink():
         shutil.rmtree(scene)
-    (root / _MOSAIC).unlink(missing_ok=True)
+    for name in (_MOSAIC, "store/corrections.yaml"):
+        (root / name).unlink(missing_ok=True)
 
 
 def _tracking_arguments(args: argparse.Namespace, scene: SyntheticSet) -> argparse.Namespace:

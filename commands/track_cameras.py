@@ -39,6 +39,15 @@ class OpenedCameras:
     faults: dict[str, CameraError]
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What of a camera's first readable file makes the camera."""
+
+    size_wh: tuple[int, int]
+    fps: float
+    start_time: datetime | None
+
+
 def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
     """Read the headers. A camera of which no file can be read is told in `faults`; none is raised.
 
@@ -52,20 +61,29 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
             infos[camera_id] = _first_readable(paths, config.video.max_pixels)
         except CameraError as fault:
             faults[camera_id] = fault
+    headers = {camera_id: Header(info.size_wh, info.fps, info.start_time) for camera_id, info in infos.items()}
+    return OpenedCameras(make_cameras(files, headers, config), infos, faults)
+
+
+def make_cameras(files: Sequence[CameraFiles], headers: Mapping[str, Header], config: Config) -> tuple[Camera, ...]:
+    """The cameras that have a header, in the order of `files`, with what the configuration says of them.
+
+    Raises UsageError for what it says and cannot be.
+    """
     # Of all cameras that were given: one that is repaired later must not shift the others.
     offsets = _offsets([camera_id for camera_id, _ in files], config)
     if config.clock == "common":
-        _tell_ignored_starts(infos, config)
+        _tell_ignored_starts(headers, config)
     cameras = []
     for camera_id, paths in files:
-        if camera_id in infos:
-            info, known = infos[camera_id], config.cameras.get(camera_id, CameraConfig())
+        if camera_id in headers:
+            info, known = headers[camera_id], config.cameras.get(camera_id, CameraConfig())
             start = _utc(known.start_time) if known.start_time else info.start_time
             cameras.append(
                 Camera(camera_id, paths, info.size_wh, info.fps, offsets[camera_id], start, _region(known),
                        _calibration(camera_id, known, config.calibration, info.size_wh), info.pixel_aspect)
             )  # fmt: skip
-    return OpenedCameras(tuple(cameras), infos, faults)
+    return tuple(cameras)
 
 
 def _refuse_unknown_overlaps(config: Config, camera_ids: Sequence[str]) -> None:
@@ -106,11 +124,11 @@ def _offsets(camera_ids: Sequence[str], config: Config) -> dict[str, float]:
     return {c: (starts[c] - first).total_seconds() + known[c].time_offset_s for c in camera_ids}
 
 
-def _tell_ignored_starts(infos: Mapping[str, VideoInfo], config: Config) -> None:
+def _tell_ignored_starts(headers: Mapping[str, Header], config: Config) -> None:
     """Warn when cameras that nothing was configured of are put at one time though their files say otherwise."""
     starts = {
         camera_id: info.start_time
-        for camera_id, info in infos.items()
+        for camera_id, info in headers.items()
         if info.start_time is not None
         and not config.cameras.get(camera_id, CameraConfig()).model_fields_set & {"start_time", "time_offset_s"}
     }

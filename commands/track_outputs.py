@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,8 @@ from typing import Any
 from commands import version
 from commands.progress import FrameProgress
 from commands.track_state import RunState
+from pipeline.association.corrected import LATER
+from pipeline.association.corrections import Correction
 from pipeline.config import OutputConfig
 from pipeline.errors import CameraError
 from pipeline.outputs.atomic import atomic_write
@@ -123,12 +125,12 @@ def write_run_report(directory: RunDirectory, state: RunState) -> None:
         people=len(linked.result.trajectories) if linked else 0,
         cameras=tuple(cameras),
         stages_s=state.stopwatch.seconds(),
-        association=_association(linked) if linked else {},
+        association=association_report(linked) if linked else {},
         versions=library_versions(),
         hashes=hashes,
         networks=networks.descriptions if networks else {},
         arguments={**asdict(state.cut), "resumed": state.resumed},
-        notices=(*state.notices, *notices),
+        notices=(*state.notices, *state.remarks, *notices),
         fault=state.fault,
     )
     write_report(directory.report, report)
@@ -144,7 +146,20 @@ def _notices(camera_id: str, outcome: CameraOutcome, state: RunState) -> Iterato
         yield f"camera {camera_id}: {outcome.crops_not_embedded} crops {why}"
 
 
-def _association(linked: Linked) -> dict[str, Any]:
+def corrections_that_do_not_hold(said: Sequence[Correction], refused: Mapping[int, str]) -> tuple[str, ...]:
+    """A line for each, which is told on the log, too; not for one that a later one stands above."""
+    lines = tuple(
+        f"correction {c.number} ({c.said}) does not hold: {refused[c.number]}"
+        for c in said
+        if refused.get(c.number, LATER) != LATER
+    )
+    for line in lines:
+        log.warning("%s", line)
+    return lines
+
+
+def association_report(linked: Linked) -> dict[str, Any]:
+    """The part `association` of run_report.json."""
     return linked.result.report.to_dict() | {"splits": [asdict(split) for split in linked.purified.splits]}
 
 

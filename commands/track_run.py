@@ -6,32 +6,39 @@ import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from commands.cameras import CameraFiles
 from commands.interruption import Interruption
 from commands.progress import FrameProgress
+from commands.stored_run import info_of, outcome_of, store_scene
 from commands.track_cameras import make_jobs, make_scene, open_cameras, open_reader
-from commands.track_outputs import print_summary, tell, write_outputs, write_overlays, write_run_report
+from commands.track_outputs import (
+    corrections_that_do_not_hold,
+    print_summary,
+    tell,
+    write_outputs,
+    write_overlays,
+    write_run_report,
+)
 from commands.track_parts import Networks, build_networks
 from commands.track_space import check_space, estimate
 from commands.track_state import Cut, RunState
+from pipeline.association.corrections import of_these_videos
+from pipeline.association.numbering import Numbers
 from pipeline.config import Config
 from pipeline.config_loading import dump_config
 from pipeline.errors import NoCameraError, PasserbyError, ResourceError, UsageError
 from pipeline.outputs.atomic import atomic_write
 from pipeline.outputs.fingerprint import Fingerprint, camera_hash, video_hash, weights_hash
 from pipeline.outputs.journal import DetectionJournal, JournaledDetector, refuse_foreign_journal
+from pipeline.outputs.memory import read_corrections, read_numbers, write_numbers
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.store import CameraCheckpoint, load_camera, save_camera
-from pipeline.stages.linking import link_cameras
+from pipeline.stages.linking import Memory, link_cameras
 from pipeline.stages.scene import CameraOutcome, Parts, track_cameras
 from pipeline.types import Camera, Embeddings
-from pipeline.video.report import ReadReport
 
 log = logging.getLogger(__name__)
-
-_COUNTS = ("crops_not_embedded", "boxes_dropped")
 
 Done = dict[str, tuple[CameraOutcome, Embeddings]]
 
@@ -91,6 +98,7 @@ def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:
         raise NoCameraError("no camera is usable: " + "; ".join(map(str, opened.faults.values())))
     make_scene(opened.cameras, state.config)
     check_space(directory.root, estimate(opened.infos.values(), state.config.output, state.cut.length_s))
+    state.corrections = read_corrections(directory.root / "store")
     with state.stopwatch("load_networks"):
         state.networks = networks = build_networks(state.config, [camera.id for camera in opened.cameras])
     done: Done = {}
@@ -101,7 +109,7 @@ def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:
             refuse_foreign_journal(directory.store, camera.id, fingerprint)
         if kept is not None:
             log.info("camera %s: done before, taken from the checkpoint", camera.id)
-            done[camera.id] = _from_checkpoint(camera, kept)
+            done[camera.id] = outcome_of(camera, kept)
     return networks, done
 
 
@@ -120,12 +128,21 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
         write_run_report(directory, state)
         state.fault = None
     tracked = [done[camera.id] for camera in cameras if camera.id in done]
+    store_scene(directory, state, [outcome for outcome, _ in tracked])
     scene = make_scene(cameras, config)
     with state.stopwatch("associate"):
-        linked = link_cameras(tracked, scene, config, networks.distance_prior, networks.embedder.dimension)
+        usable, refused = of_these_videos(state.corrections, {c: f.video for c, f in state.fingerprints.items()})
+        memory = Memory(usable, read_numbers(directory.store))
+        linked = link_cameras(
+            tracked, scene, config, networks.distance_prior, networks.embedder.dimension, memory=memory
+        )
     state.linked = linked
+    state.remarks = corrections_that_do_not_hold(state.corrections, refused | dict(linked.corrected.refused))
     with state.stopwatch("write"):
         write_outputs(directory, linked, scene.clock)
+        if not interruption.asked:  # numbers of a part of the cameras are no numbers to keep
+            now = linked.numbers.now
+            write_numbers(directory.store, linked.numbers if state.corrections else Numbers(now, now))
     if config.output.overlays and not interruption.asked:
         with state.stopwatch("overlays"):
             missing = write_overlays(
@@ -173,12 +190,11 @@ def _track_all(  # noqa: PLR0917
             state.outcomes[camera.id] = outcome
             for cause in (str(outcome.fault),) if outcome.fault else report.causes if report else ():
                 log.warning("camera %s: %s", camera.id, cause)
-            if report is not None and report.status == "complete" and not interruption.asked:
-                checkpoint = CameraCheckpoint(camera.id, outcome.tracklets, embeddings, _info(outcome, report))
-                save_camera(directory.store, checkpoint, state.fingerprints[camera.id])
-                detector.end(camera.id, remove=True)
-            else:
-                detector.end(camera.id, remove=False)
+            whole = report is not None and report.status == "complete" and not interruption.asked
+            if report is not None:
+                checkpoint = CameraCheckpoint(camera.id, outcome.tracklets, embeddings, info_of(outcome, report))
+                save_camera(directory.store, checkpoint, state.fingerprints[camera.id], partial=not whole)
+            detector.end(camera.id, remove=whole)
 
 
 def _fingerprint(camera: Camera, state: RunState, networks: Networks) -> Fingerprint:
@@ -187,18 +203,3 @@ def _fingerprint(camera: Camera, state: RunState, networks: Networks) -> Fingerp
         video_hash(camera.sources),
         weights_hash(networks.hashes_of(camera.id)),
     )
-
-
-def _info(outcome: CameraOutcome, report: ReadReport) -> dict[str, Any]:
-    """What a checkpoint holds beside tracklets and embeddings; `_from_checkpoint` reads it."""
-    counts = {name: getattr(outcome, name) for name in _COUNTS}
-    return {"frames": outcome.frames, "report": asdict(report), **counts}
-
-
-def _from_checkpoint(camera: Camera, kept: CameraCheckpoint) -> tuple[CameraOutcome, Embeddings]:
-    raw = dict(kept.info["report"])
-    raw["gaps"] = tuple((float(a), float(b)) for a, b in raw["gaps"])
-    raw["causes"] = tuple(raw["causes"])
-    crops, boxes = (int(kept.info[name]) for name in _COUNTS)
-    outcome = CameraOutcome(camera, kept.tracklets, int(kept.info["frames"]), ReadReport(**raw), None, crops, boxes)
-    return outcome, kept.embeddings

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from commands.cameras import CameraFiles
 from commands.track_cameras import OpenedCameras
 from commands.track_parts import Networks
+from pipeline.association.corrections import Correction
 from pipeline.config import Config
 from pipeline.outputs.fingerprint import Fingerprint
 from pipeline.stages.linking import Linked
@@ -43,8 +44,12 @@ class RunState:
     networks: Networks | None = None
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     outcomes: dict[str, CameraOutcome] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
     linked: Linked | None = None
     notices: tuple[str, ...] = ()
+    """What is missing of the result."""
+    remarks: tuple[str, ...] = ()
+    """What the report is to tell besides."""
     exit_code: int = 1
     fault: str | None = None
 

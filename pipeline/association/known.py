@@ -17,13 +17,21 @@ from pipeline.types import Bool, Int64, Tracklet, TrackletKey
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """`members` belong to nobody outside, but for `may_join`, of whom that is not known."""
+
+    members: frozenset[TrackletKey]
+    may_join: frozenset[TrackletKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """Tracklets by key. `together`: groups that are one person each. `apart`: pairs that are two people. `closed`:
-    groups that nobody outside belongs to. Keys that are not among the tracklets say nothing."""
+    """Tracklets by key. `together`: groups that are one person each. `apart`: pairs that are two people. Keys that are
+    not among the tracklets say nothing."""
 
     together: tuple[frozenset[TrackletKey], ...] = ()
     apart: tuple[tuple[TrackletKey, TrackletKey], ...] = ()
-    closed: tuple[frozenset[TrackletKey], ...] = ()
+    closed: tuple[Closed, ...] = ()
 
     def groups(self, ordered: Sequence[Tracklet]) -> Int64:
         """Number `(N,)` of the person each tracklet is by the user's word; who is in no group is alone in his."""
@@ -45,9 +53,11 @@ class Known:
                 i, j = row_of[one], row_of[two]
                 barred[i, j] = barred[j, i] = True
         for group in self.closed:
-            inside = np.zeros(len(ordered), np.bool_)
-            inside[[row_of[key] for key in group if key in row_of]] = True
-            barred |= inside[:, None] != inside[None, :]
+            inside, outside = np.zeros(len(ordered), np.bool_), np.ones(len(ordered), np.bool_)
+            inside[[row_of[key] for key in group.members if key in row_of]] = True
+            outside[[row_of[key] for key in group.members | group.may_join if key in row_of]] = False
+            across = inside[:, None] & outside[None, :]
+            barred |= across | across.T
         if not self.together:
             return barred
         label = self.groups(ordered)

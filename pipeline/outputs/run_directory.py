@@ -33,7 +33,9 @@ _PER_CAMERA: dict[Kind, tuple[str, str]] = {
     "overlay": ("overlays", ".mp4"),
 }
 _FILES = ("trajectories.json", "run_report.json", "config.resolved.yaml", "evaluation.json")
-_FOLDERS = ("mot", "tracklets", "overlays", "store")
+_FOLDERS = ("mot", "tracklets", "overlays", "sheets", "store")
+_KEPT = "store/corrections.yaml"
+"""The user's own work: not even --overwrite takes it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class RunDirectory:
             raise
         return cls(root, resumed=resume and existed, fresh=not existed, _lock=lock)
 
+    @classmethod
+    def open(cls, root: Path) -> RunDirectory:
+        """Take over the run in `root`, which must be one, to write into it; nothing is removed.
+
+        Raises UsageError when it is none, is in use or cannot be written.
+        """
+        if not root.is_dir() or not is_run_directory(root):
+            what = "no such run directory" if not root.exists() else "is no run directory"
+            raise UsageError(f"{root}: {what}; want the --output of `run.py track`")
+        return cls.create(root, resume=True)
+
     def path_for(self, camera_id: str, kind: Kind) -> Path:
         """`mot/<camera>.txt`, `tracklets/<camera>.txt` or `overlays/<camera>.mp4`; the folder is made."""
         folder, suffix = _PER_CAMERA[kind]
@@ -96,6 +109,11 @@ class RunDirectory:
     def evaluation(self) -> Path:
         """evaluation.json."""
         return self.root / "evaluation.json"
+
+    @property
+    def sheets(self) -> Path:
+        """sheets/, readable by the owner only: pictures of people, made on request."""
+        return _folder(self.root / "sheets", 0o700)
 
     @property
     def store(self) -> Path:
@@ -200,9 +218,20 @@ def _clear(root: Path, keep: tuple[str, ...] = ()) -> None:
             target = root / name
             refuse_symlink(target)
             if name not in keep and target.exists():
-                shutil.rmtree(target)
+                _remove(target, root / _KEPT)
         for leftover in (*root.glob(".*.part"), *root.glob("store/.*.part")):
             leftover.unlink()
+
+
+def _remove(folder: Path, kept: Path) -> None:
+    """Remove a folder, but for the file `kept` if it lies in it."""
+    if kept.parent != folder or not kept.exists():
+        shutil.rmtree(folder)
+        return
+    for path in folder.iterdir():
+        if path == kept:
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _folder(path: Path, mode: int = 0o755) -> Path:

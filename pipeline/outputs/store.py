@@ -1,5 +1,6 @@
 """store/<camera>.safetensors: a finished camera's tracklets and crop embeddings, for `--resume` and later commands.
 
+`<camera>.partial` is the same of a camera of which not all could be read: later commands use it, `--resume` does not.
 No pixels; readable by the owner only; whole or not there. What is read back is checked by a digest.
 """
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1.0"
 _SUFFIX = ".safetensors"
+_PARTIAL = ".partial"
 _BOXES = ("frame_index", "time_s", "xyxy", "confidence", "observed")
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -43,9 +45,11 @@ class CameraCheckpoint:
     """JSON data of the caller, e.g. frames and the reader's account."""
 
 
-def save_camera(store: Path, checkpoint: CameraCheckpoint, fingerprint: Fingerprint) -> None:
-    """Write the checkpoint of one camera. Raises ValueError for a tracklet or embedding of another camera, and
-    ResourceError when the disk is full."""
+def save_camera(store: Path, checkpoint: CameraCheckpoint, fingerprint: Fingerprint, *, partial: bool = False) -> None:
+    """Write the checkpoint of one camera. `partial`: not all of it could be read, `--resume` is to try again.
+
+    Raises ValueError for a tracklet or embedding of another camera, and ResourceError when the disk is full.
+    """
     keys = {tracklet.key for tracklet in checkpoint.tracklets} | set(checkpoint.embeddings.keys)
     if stray := next((key for key in keys if key[0] != checkpoint.camera_id), None):
         raise ValueError(f"checkpoint of camera {checkpoint.camera_id}: tracklet {stray} is of another camera")
@@ -59,7 +63,9 @@ def save_camera(store: Path, checkpoint: CameraCheckpoint, fingerprint: Fingerpr
     text = json.dumps(head, sort_keys=True, allow_nan=False)
     # One key: safetensors writes several in an order that changes from run to run.
     data = save(arrays, {"passerby": json.dumps({"digest": _digest(arrays, text), "head": text})})
-    atomic_write(camera_file(store, checkpoint.camera_id, _SUFFIX), data, 0o600)
+    atomic_write(camera_file(store, checkpoint.camera_id, _PARTIAL if partial else _SUFFIX), data, 0o600)
+    if not partial:
+        camera_file(store, checkpoint.camera_id, _PARTIAL).unlink(missing_ok=True)
 
 
 def load_camera(store: Path, camera_id: str, fingerprint: Fingerprint | None = None) -> CameraCheckpoint | None:
@@ -68,22 +74,40 @@ def load_camera(store: Path, camera_id: str, fingerprint: Fingerprint | None = N
     Raises UsageError when it was made with another configuration, video or weights than `fingerprint` says.
     """
     path = camera_file(store, camera_id, _SUFFIX)
+    try:
+        found = _load(path, camera_id)
+    except UsageError as error:
+        log.warning("%s; the camera is done anew", error)
+        return None
+    if found is None:
+        return None
+    checkpoint, made_with = found
+    if fingerprint is not None and (changed := made_with.difference(fingerprint)):
+        raise UsageError(
+            f"{path}: made with another {changed}; --resume wants the same: restore it, or start anew with --overwrite"
+        )
+    return checkpoint
+
+
+def load_stored(store: Path, camera_id: str) -> tuple[CameraCheckpoint, Fingerprint] | None:
+    """The checkpoint of a camera, whole or partial, and what it was made with; None when there is none.
+
+    Raises UsageError when it is damaged.
+    """
+    whole = _load(camera_file(store, camera_id, _SUFFIX), camera_id)
+    return whole or _load(camera_file(store, camera_id, _PARTIAL), camera_id)
+
+
+def _load(path: Path, camera_id: str) -> tuple[CameraCheckpoint, Fingerprint] | None:
     if not path.exists():
         return None
     try:
         head, arrays = _read(path)
         if head["camera_id"] != camera_id:
             raise ValueError(f"is of camera {head['camera_id']!r}")
-        made_with = Fingerprint(**head["fingerprint"])
-        checkpoint = _checkpoint(head, arrays)
+        return _checkpoint(head, arrays), Fingerprint(**head["fingerprint"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        log.warning("camera %s: checkpoint %s is not usable (%s); the camera is done anew", camera_id, path, error)
-        return None
-    if fingerprint is not None and (changed := made_with.difference(fingerprint)):
-        raise UsageError(
-            f"{path}: made with another {changed}; --resume wants the same: restore it, or start anew with --overwrite"
-        )
-    return checkpoint
+        raise UsageError(f"camera {camera_id}: checkpoint {path} is not usable ({error})") from None
 
 
 def stored_cameras(store: Path) -> list[str]:

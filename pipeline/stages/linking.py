@@ -6,13 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.association.associator import AverageLinkageAssociator
+from pipeline.association.corrected import Corrected, correct
+from pipeline.association.corrections import Correction
+from pipeline.association.numbering import Numbers, renumber
 from pipeline.association.prior import DistancePrior
 from pipeline.association.purity import Purified, purify
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config
 from pipeline.stages.looking import observed_share
 from pipeline.stages.scene import CameraOutcome
-from pipeline.types import Embeddings, Scene
+from pipeline.types import Embeddings, Scene, TrackletKey
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known of a run from before: the user's corrections, and the numbers that people had."""
+
+    corrections: tuple[Correction, ...] = ()
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +32,12 @@ class Linked:
 
     outcomes: tuple[CameraOutcome, ...]
     purified: Purified
+    corrected: Corrected
     result: AssociationResult
+    numbers: Numbers
+
+
+_NO_MEMORY = Memory()
 
 
 def link_cameras(
@@ -30,15 +46,50 @@ def link_cameras(
     config: Config,
     prior: DistancePrior | None,
     dimension: int,
+    *,
+    memory: Memory = _NO_MEMORY,
 ) -> Linked:
-    """Group the tracklets of all cameras by person; `dimension` is the length of an embedding."""
+    """Group the tracklets of all cameras by person; `dimension` is the length of an embedding.
+
+    A correction that does not hold (any more) changes nothing: `corrected.refused` tells why.
+    """
+    purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
+    associator = AverageLinkageAssociator(config.association, prior)
+    result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)
+    people, numbers = renumber(result.trajectories, _origin(purified, corrected), memory.numbers)
+    by_camera = {
+        outcome.camera.id: [t for t in corrected.tracklets if t.camera_id == outcome.camera.id]
+        for outcome, _ in tracked
+    }
+    outcomes = tuple(replace(outcome, tracklets=tuple(by_camera[outcome.camera.id])) for outcome, _ in tracked)
+    return Linked(outcomes, purified, corrected, replace(result, trajectories=people), numbers)
+
+
+def make_fit(
+    tracked: Sequence[tuple[CameraOutcome, Embeddings]],
+    scene: Scene,
+    config: Config,
+    prior: DistancePrior | None,
+    dimension: int,
+    *,
+    corrections: Sequence[Correction] = (),
+) -> tuple[Purified, Corrected]:
+    """The tracklets fit to link: split where the tracker went on with somebody else, then as the user says."""
     embeddings = Embeddings.join([part for _, part in tracked], dimension)
     tracklets = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
     keep = observed_share(config.tracker, config.detector)
     purified = purify(tracklets, embeddings, scene, config.association, prior, keep=keep)
-    result = AverageLinkageAssociator(config.association, prior).solve(purified.tracklets, purified.embeddings, scene)
-    by_camera = {
-        outcome.camera.id: [t for t in purified.tracklets if t.camera_id == outcome.camera.id] for outcome, _ in tracked
-    }
-    outcomes = tuple(replace(outcome, tracklets=tuple(by_camera[outcome.camera.id])) for outcome, _ in tracked)
-    return Linked(outcomes, purified, result)
+    return purified, correct(purified.tracklets, purified.embeddings, corrections, scene, config.association)
+
+
+def _origin(purified: Purified, corrected: Corrected) -> dict[TrackletKey, TrackletKey]:
+    """The stored track that each cut-off tracklet comes from."""
+    parents = {split.new_key: split.key for split in purified.splits}
+    parents |= {cut.new_key: cut.key for cut in corrected.cuts}
+    origin = {}
+    for key in parents:
+        oldest = key
+        while oldest in parents:
+            oldest = parents[oldest]
+        origin[key] = oldest
+    return origin

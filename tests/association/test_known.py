@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.association.associator import AverageLinkageAssociator
-from pipeline.association.known import NOTHING, Known, chains
+from pipeline.association.known import NOTHING, Closed, Known, chains
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings
 
@@ -59,11 +59,13 @@ def test_what_is_apart_from_one_of_a_group_is_apart_from_all_of_it(solve) -> Non
 
 
 def test_nobody_joins_a_closed_group(solve) -> None:  # type: ignore[no-untyped-def]
-    groups, _ = solve(Known(closed=(group("A3"),)))
+    groups, _ = solve(Known(closed=(Closed(group("A3")),)))
     assert group("A3") in groups
     assert group("B3") in groups
-    groups, _ = solve(Known(together=(group("A3", "B4"),), closed=(group("A3", "B4"),)))
+    groups, _ = solve(Known(together=(group("A3", "B4"),), closed=(Closed(group("A3", "B4")),)))
     assert {group("A3", "B4"), group("A4"), group("B3")} <= groups
+    groups, _ = solve(Known(closed=(Closed(group("A3"), may_join=group("B3")),)))
+    assert group("A3", "B3") in groups
 
 
 def test_tracklets_without_embedding_go_where_the_user_says(solve) -> None:  # type: ignore[no-untyped-def]

@@ -51,7 +51,8 @@ def test_the_run_directory_is_that_of_the_contract(whole_run: tuple[Path, subpro
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     wanted = {f"{kind}/{camera}.txt" for kind in ("mot", "tracklets") for camera in ("hall", "yard")}
     wanted |= {f"overlays/{camera}.mp4" for camera in ("hall", "yard")}
-    wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")} | {"store/splits.json"}
+    wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")}
+    wanted |= {f"store/{name}.json" for name in ("splits", "scene", "people")}
     assert wanted | {"trajectories.json", "run_report.json", "config.resolved.yaml", ".passerby-run"} == files
     document = json.loads((out / "trajectories.json").read_text())
     validate(document)
