@@ -16,7 +16,7 @@ from commands.stored_run import StoredRun, load_run
 from commands.track_cameras import open_reader
 from commands.track_outputs import (
     association_report,
-    corrections_that_do_not_hold,
+    remarks_on,
     write_outputs,
     write_overlays,
 )
@@ -72,7 +72,7 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     removed = _remove_derived(directory) if changed else []
     seconds = time.monotonic() - started
     missing = _render(directory, run, linked) if args.render else ()
-    notices = corrections_that_do_not_hold(said, refused)
+    notices = remarks_on(said, refused, linked)
     stale = _write_report(
         directory, run, linked, (*missing, *notices), changed=changed, drawn=args.render, seconds=seconds
     )

@@ -146,16 +146,19 @@ def _notices(camera_id: str, outcome: CameraOutcome, state: RunState) -> Iterato
         yield f"camera {camera_id}: {outcome.crops_not_embedded} crops {why}"
 
 
-def corrections_that_do_not_hold(said: Sequence[Correction], refused: Mapping[int, str]) -> tuple[str, ...]:
-    """A line for each, which is told on the log, too; not for one that a later one stands above."""
-    lines = tuple(
+def remarks_on(said: Sequence[Correction], refused: Mapping[int, str], linked: Linked) -> tuple[str, ...]:
+    """A line for each correction that does not hold or is odd, told on the log, too; not for one that a later one
+    stands above."""
+    lines = [
         f"correction {c.number} ({c.said}) does not hold: {refused[c.number]}"
         for c in said
         if refused.get(c.number, LATER) != LATER
-    )
+    ]
+    odd = linked.corrected.remarks
+    lines += [f"correction {c.number} ({c.said}): {odd[c.number]}" for c in said if c.number in odd]
     for line in lines:
         log.warning("%s", line)
-    return lines
+    return tuple(lines)
 
 
 def association_report(linked: Linked) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from commands.progress import FrameProgress
 from commands.stored_run import info_of, outcome_of, store_scene
 from commands.track_cameras import make_jobs, make_scene, open_cameras, open_reader
 from commands.track_outputs import (
-    corrections_that_do_not_hold,
     print_summary,
+    remarks_on,
     tell,
     write_outputs,
     write_overlays,
@@ -137,7 +137,7 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
             tracked, scene, config, networks.distance_prior, networks.embedder.dimension, memory=memory
         )
     state.linked = linked
-    state.remarks = corrections_that_do_not_hold(state.corrections, refused | dict(linked.corrected.refused))
+    state.remarks = remarks_on(state.corrections, refused | dict(linked.corrected.refused), linked)
     with state.stopwatch("write"):
         write_outputs(directory, linked, scene.clock)
         if not interruption.asked:  # numbers of a part of the cameras are no numbers to keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Corrected:
     cuts: tuple[Cut, ...] = ()
     refused: Mapping[int, str] = field(default_factory=dict)
     """Why a correction does not hold, by its number."""
+    remarks: Mapping[int, str] = field(default_factory=dict)
+    """What is odd about one that holds."""
 
 
 def correct(
@@ -65,8 +67,9 @@ def correct(
                 refused[entry.number] = _GONE
     ordered = tuple(current[key] for key in sorted(current))
     every = [cut for made in cuts.values() for cut in made]
-    known = _Claims(ordered, scene, config, cuts, refused).settle(corrections)
-    return Corrected(ordered, _relabelled(embeddings, every), known, tuple(every), refused)
+    claims = _Claims(ordered, scene, config, cuts, refused)
+    known = claims.settle(corrections)
+    return Corrected(ordered, _relabelled(embeddings, every), known, tuple(every), refused, claims.remarks)
 
 
 def _cut(
@@ -121,6 +124,7 @@ class _Claims:
     ) -> None:
         self._ordered, self._scene, self._config = ordered, scene, config
         self._cuts, self._refused = cuts, refused
+        self.remarks: dict[int, str] = {}
         self._by_key = {t.key: t for t in ordered}
         self._groups: list[frozenset[TrackletKey]] = []
         self._apart: list[tuple[TrackletKey, TrackletKey]] = []
@@ -166,9 +170,11 @@ class _Claims:
                 self._refused[entry.number] = LATER if named else _GONE
             return  # else what was said is so already
         whole = frozenset().union(*(self._whole(frozenset({key})) for key in keys))
-        if two := self._beside(whole):
-            self._refused[entry.number] = two
+        if two := self._at_once(whole, replace(self._scene, clock="unknown")):
+            self._refused[entry.number] = f"{two} beside each other in one camera: they are two people"
             return
+        if two := self._at_once(whole, self._scene):
+            self.remarks[entry.number] = f"{two} in two cameras: does `overlaps` lack a pair, or is a clock wrong?"
         self._groups.append(keys)
         if entry.kind == "lock":
             self._locks.append((keys, named & self._free))
@@ -181,12 +187,12 @@ class _Claims:
             whole = whole.union(*(group for group in self._groups if group & whole))
         return whole
 
-    def _beside(self, keys: frozenset[TrackletKey]) -> str | None:
-        """Two of `keys` that were in two places at once, in words."""
+    def _at_once(self, keys: frozenset[TrackletKey], scene: Scene) -> str | None:
+        """Two of `keys` that were in two places at once, and when, in words."""
         members = [self._by_key[key] for key in sorted(keys)]
         cannot = build_constraints(
             members,
-            self._scene,
+            scene,
             duplicate_overlap=self._config.duplicate_overlap,
             well_apart_overlap=self._config.well_apart_overlap,
             slack_s=self._config.clock_slack_s,
@@ -196,5 +202,4 @@ class _Claims:
             return None
         one, two = (members[int(row)] for row in pairs[0])
         start, end = max(one.start_s, two.start_s), min(one.end_s, two.end_s)
-        names = " and ".join(f"{t.key[0]}#{t.key[1]}" for t in (one, two))
-        return f"{names} were in two places at once ({start:.1f} to {end:.1f} s), so they are two people"
+        return f"{one.key[0]}#{one.key[1]} and {two.key[0]}#{two.key[1]} were seen at once ({start:.1f} to {end:.1f} s)"

@@ -106,8 +106,18 @@ def test_two_people_beside_each_other_are_two_whatever_is_said(tracklet, scene) 
     refs = [TrackletRef.of(t) for t in (one, two, far)]
     said = [say(1, "merge", refs[0], refs[2]), say(2, "merge", refs[1], refs[2])]
     corrected = correct([one, two, far], nobody, said, scene("A"), AssociationConfig())
-    assert "A#1 and A#2 were in two places at once (0.0 to 1.9 s)" in corrected.refused[1], "the later one stands"
+    assert "A#1 and A#2 were seen at once (0.0 to 1.9 s) beside" in corrected.refused[1], "the later one stands"
     assert corrected.known.together == (keys("A2", "A3"),)
+
+
+def test_a_person_in_two_cameras_at_once_is_taken_and_remarked(tracklet, scene) -> None:  # type: ignore[no-untyped-def]
+    one, two = tracklet("A", 1), tracklet("B", 1)
+    nobody = Embeddings((), np.zeros(0, np.int64), np.zeros((0, 8), np.float32), np.zeros(0))
+    said = [say(1, "merge", TrackletRef.of(one), TrackletRef.of(two))]
+    corrected = correct([one, two], nobody, said, scene("A", "B", clock="common"), AssociationConfig())
+    assert corrected.known.together == (keys("A1", "B1"),)
+    assert "A#1 and B#1 were seen at once (0.0 to 1.9 s) in two cameras" in corrected.remarks[1]
+    assert correct([one, two], nobody, said, scene("A", "B"), AssociationConfig()).remarks == {}
 
 
 def test_a_tracklet_is_found_by_its_place_when_a_run_was_made_anew(tracklet) -> None:  # type: ignore[no-untyped-def]
