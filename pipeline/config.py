@@ -146,6 +146,23 @@ class AssociationConfig(Section):
         description="How tracklets are grouped: average linkage, or the largest sum of log-odds by local search or, in "
         "components of up to 40 tracklets, with proof. auto: what told people apart best (docs/association.md).",
     )
+    dense_up_to: int = Field(
+        default=6000,
+        ge=0,
+        description="Tracklets up to which all pairs are compared, in memory that grows with their square; beyond, "
+        "candidates are searched within a time window.",
+    )
+    candidate_window_s: float = Field(
+        default=1800.0,
+        gt=0.0,
+        description="Beyond dense_up_to: two tracklets so far apart in time are no candidates, where times compare.",
+    )
+    candidates_per_tracklet: int = Field(
+        default=200, ge=1, description="Beyond dense_up_to: at most as many later candidates a tracklet, the best."
+    )
+    calibration_sample: int = Field(
+        default=2000, ge=2, description="Beyond dense_up_to: tracklets that calibration and centring learn from."
+    )
     duplicate_overlap: Fraction = Field(
         default=0.6,
         description="Median intersection over the smaller box, in common frames, from which two tracklets of one "

@@ -47,6 +47,11 @@ class Affinity:
     usual_reliability: float
     """Of a pair with the median number of crops."""
 
+    @property
+    def cannot_link_pairs(self) -> int:
+        """Pairs that cannot be one person, each once."""
+        return int(np.count_nonzero(self.constraints.cannot)) // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

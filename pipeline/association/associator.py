@@ -12,16 +12,19 @@ from pipeline.association.affinity import Affinity, compare, usable_embeddings, 
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
+from pipeline.association.crowd_solver import compare_crowd, group_crowd, learn_ways, link_floor
 from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
+from pipeline.association.must_links import numbered_by_lowest_row
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
 from pipeline.association.report import AssociationResult, build_report
 from pipeline.association.solver import solve
+from pipeline.association.sparse_links import best_links
 from pipeline.association.topology import learn_topology, pairs_to_learn_from
 from pipeline.association.topology_report import report_topology
-from pipeline.association.trajectories import Solution, build_trajectories
+from pipeline.association.trajectories import Solution, assemble, build_trajectories
 from pipeline.association.zones import find_zones
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Int64, Scene, Tracklet, Trajectory
@@ -55,6 +58,8 @@ class AverageLinkageAssociator:
             raise ValueError(f"{len(twice)} tracklet keys occur more than once, first {twice[0]}; ids must be unique")
         comparable = times_comparable(scene)
         usable = usable_embeddings(ordered, embeddings)
+        if len(ordered) > self._config.dense_up_to:
+            return self._solve_crowd(ordered, usable, scene, known, len(embeddings) - len(usable))
         given = known.groups(ordered)
         constraints = self._constraints(ordered, scene, known)
         extra = gather_pair_evidence(ordered, scene, self._config)
@@ -119,3 +124,33 @@ class AverageLinkageAssociator:
         grouping = solve(score, floor, self._config.solver, together=chains(label))
         doubt = judge(affinity.log_odds, grouping.labels, grouping.merges)
         return Solution(grouping.labels, grouping.merges, doubt, grouping.solved)
+
+    def _solve_crowd(
+        self, ordered: Sequence[Tracklet], usable: Embeddings, scene: Scene, known: Known, dropped: int
+    ) -> AssociationResult:
+        """The same for too many tracklets to compare all pairs (crowd_solver.py)."""
+        extra = gather_pair_evidence(ordered, scene, self._config)
+        affinity = compare_crowd(
+            ordered, usable, scene, self._prior, self._config, extra=extra, veto=known.veto(ordered)
+        )
+        given = known.groups(ordered)
+        zones = find_zones(ordered, scene)
+        journeys = Journeys.of(ordered, zones, comparable=times_comparable(scene))
+        for _ in range(self._config.topology_rounds):
+            affinity = learn_ways(affinity, journeys, extra)
+        solution = group_crowd(affinity, link_floor(self._config), numbered_by_lowest_row(given[affinity.rows]))
+        links = best_links(affinity.scores, solution.labels, solution.merges)
+        comparable = times_comparable(scene)
+        trajectories = assemble(ordered, affinity.rows, solution, links, comparable=comparable, given=given)
+        report = build_report(
+            ordered=ordered,
+            affinity=affinity,
+            solution=solution,
+            config=self._config,
+            prior=self._prior,
+            people=len(trajectories),
+            comparable=comparable,
+            dropped_embeddings=dropped,
+            topology=report_topology(ordered, zones, trajectories, (), comparable=comparable),
+        )
+        return AssociationResult(trajectories, report)

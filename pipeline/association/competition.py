@@ -14,8 +14,9 @@ the two directions is taken. This is the first step of the loopy belief propagat
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from pipeline.types import Bool, Float32, Int64
+from pipeline.types import Bool, Float32, Float64, Int64
 
 _ALONE_FLOOR = 0.3
 """Least probability that a tracklet has no counterpart: people do pass by. Tuned on cuhk01, pku-reid and 3dpes."""
@@ -40,13 +41,15 @@ def weigh_rivals(log_odds: Float32, cannot: Bool, camera: Int64, *, share_within
         for b, columns in enumerate(members[: a + 1]):
             share = share_within if a == b else share_cross
             block = odds[np.ix_(rows, columns)]
-            from_row = _alone(share, len(columns)) + block @ compete[b]
-            from_column = _alone(share, len(rows)) + compete[a] @ block
+            from_row = alone(share, len(columns)) + block @ compete[b]
+            from_column = alone(share, len(rows)) + compete[a] @ block
             new = log_odds[np.ix_(rows, columns)] - (np.log(from_row) + np.log(from_column)) / 2
             result[np.ix_(rows, columns)] = new
             result[np.ix_(columns, rows)] = new.T
     return np.round(result, 5)
 
 
-def _alone(share: float, candidates: int) -> float:
-    return max(1.0 - share * candidates, _ALONE_FLOOR)
+def alone(share: ArrayLike, candidates: ArrayLike) -> Float64:
+    """Probability of no counterpart among `candidates`, a `share` of which are one person with a tracklet."""
+    result: Float64 = np.maximum(1.0 - np.asarray(share) * np.asarray(candidates), _ALONE_FLOOR)
+    return result

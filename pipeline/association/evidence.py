@@ -12,8 +12,8 @@ from pipeline.association.prior import Densities, Density, DistancePrior
 from pipeline.association.similarity import CropStatistics, distance_blocks, reliability
 from pipeline.types import Bool, Float32, Float64, Int64
 
-_DISTANCE_BINS = 1000
-_RELIABILITY_BINS = 25
+DISTANCE_BINS = 1000
+RELIABILITY_BINS = 25
 _SIMILARITY_STRENGTH = 4.0
 """Tracklets that weigh as much as the prior's crop similarity."""
 _MIN_NEGATIVES = 10
@@ -87,8 +87,6 @@ def gather(distance: Float32, trust: Float64, camera: Int64, constraints: Constr
     within = _histogram(distance, trust, camera, allowed, same_camera=True)
     cross = _histogram(distance, trust, camera, allowed, same_camera=False)
     one, two = constraints.apart[:, 0], constraints.apart[:, 1]
-    seen = np.unique(camera, return_counts=True)[1]
-    together = np.minimum.outer(seen, seen)[np.triu_indices(len(seen), 1)].sum()
     return Evidence(
         positives=positives,
         negatives=Pairs.of(
@@ -96,8 +94,8 @@ def gather(distance: Float32, trust: Float64, camera: Int64, constraints: Constr
         ),
         unlabelled_within=within,
         unlabelled_cross=cross,
-        expected_share_within=_expected(_COME_BACK * len(camera), within.total),
-        expected_share_cross=_expected(_MEET_AGAIN * float(together), cross.total),
+        expected_share_within=expected_share_within(len(camera), within.total),
+        expected_share_cross=expected_share_cross(camera, cross.total),
     )
 
 
@@ -105,10 +103,20 @@ def expected_shares(camera: Int64, constraints: Constraints) -> tuple[float, flo
     """Guess, from the numbers of tracklets alone, of the shares of pairs that are one person: within and across."""
     allowed = np.triu(~constraints.cannot, 1)
     one_camera = camera[:, None] == camera[None, :]
+    within, cross = float((allowed & one_camera).sum()), float((allowed & ~one_camera).sum())
+    return expected_share_within(len(camera), within), expected_share_cross(camera, cross)
+
+
+def expected_share_within(tracklets: int, pairs: float) -> float:
+    """Share of the `pairs` of one camera that are one person, guessed from the number of tracklets alone."""
+    return _expected(_COME_BACK * tracklets, pairs)
+
+
+def expected_share_cross(camera: Int64, pairs: float) -> float:
+    """The same of `pairs` of two cameras, from the camera `(N,)` of each tracklet."""
     seen = np.unique(camera, return_counts=True)[1]
     together = np.minimum.outer(seen, seen)[np.triu_indices(len(seen), 1)].sum()
-    within, cross = float((allowed & one_camera).sum()), float((allowed & ~one_camera).sum())
-    return _expected(_COME_BACK * len(camera), within), _expected(_MEET_AGAIN * float(together), cross)
+    return _expected(_MEET_AGAIN * float(together), pairs)
 
 
 def _expected(same: float, pairs: float) -> float:
@@ -117,7 +125,7 @@ def _expected(same: float, pairs: float) -> float:
 
 def _histogram(distance: Float32, trust: Float64, camera: Int64, allowed: Bool, *, same_camera: bool) -> Pairs:
     """All allowed pairs of one relation, counted in cells of distance and reliability: millions become thousands."""
-    cells = np.zeros((_DISTANCE_BINS, _RELIABILITY_BINS))
+    cells = np.zeros((DISTANCE_BINS, RELIABILITY_BINS))
     used = np.zeros(len(camera), dtype=np.bool_)
     column = np.arange(len(camera))
     for row in range(len(camera) - 1):
@@ -126,13 +134,13 @@ def _histogram(distance: Float32, trust: Float64, camera: Int64, allowed: Bool, 
         if len(take) == 0:
             continue
         used[row] = used[take] = True
-        d = np.minimum((distance[row, take] * (_DISTANCE_BINS / 2)).astype(np.int64), _DISTANCE_BINS - 1)
-        r = np.minimum((trust[row] * trust[take] * _RELIABILITY_BINS).astype(np.int64), _RELIABILITY_BINS - 1)
+        d = np.minimum((distance[row, take] * (DISTANCE_BINS / 2)).astype(np.int64), DISTANCE_BINS - 1)
+        r = np.minimum((trust[row] * trust[take] * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
         np.add.at(cells, (d, r), 1.0)
     d_index, r_index = np.nonzero(cells)
     return Pairs(
-        ((d_index + 0.5) * (2 / _DISTANCE_BINS)).astype(np.float64),
-        ((r_index + 0.5) / _RELIABILITY_BINS).astype(np.float64),
+        ((d_index + 0.5) * (2 / DISTANCE_BINS)).astype(np.float64),
+        ((r_index + 0.5) / RELIABILITY_BINS).astype(np.float64),
         cells[d_index, r_index],
         int(used.sum()),
     )

@@ -6,7 +6,7 @@ beside each other in one image are two. Contradictions of the two kinds are sett
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,6 +68,29 @@ class Known:
             barred[:, rows] = shared[:, None]
             barred[np.ix_(rows, rows)] = False
         return barred
+
+    def veto(self, ordered: Sequence[Tracklet]) -> Callable[[Int64, Int64], Bool] | None:
+        """As `bar` for scenes too large for a matrix: which of the pairs `left (P,)`, `right (P,)` of rows are two
+        people by the user's word; None where he says nothing of the kind."""
+        if not self.apart and not self.closed:
+            return None
+        row_of = {t.key: row for row, t in enumerate(ordered)}
+        label = self.groups(ordered)
+        apart = {(label[row_of[a]], label[row_of[b]]) for a, b in self.apart if a in row_of and b in row_of}
+        code = np.array(sorted({min(pair) * len(ordered) + max(pair) for pair in apart}), dtype=np.int64)
+        inside = np.full((len(self.closed), len(ordered)), fill_value=False)
+        for number, group in enumerate(self.closed):
+            inside[number, [row_of[key] for key in group if key in row_of]] = True
+
+        def two_people(left: Int64, right: Int64) -> Bool:
+            one, two = label[left], label[right]
+            barred: Bool = np.isin(np.minimum(one, two) * len(ordered) + np.maximum(one, two), code)
+            for group in inside:
+                barred |= group[left] != group[right]
+            barred &= one != two
+            return barred
+
+        return two_people
 
 
 def chains(label: Int64) -> list[tuple[int, int]]:

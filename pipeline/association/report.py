@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-
-from pipeline.association.affinity import Affinity
-from pipeline.association.calibration import Evidence
+from pipeline.association.calibration import Calibration, Evidence
 from pipeline.association.evidence import GENERIC_SOURCE
 from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
 from pipeline.association.solver import Solved
 from pipeline.association.topology_report import TopologyReport
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
-from pipeline.types import Tracklet, TrackletKey, Trajectory
+from pipeline.types import Int64, Tracklet, TrackletKey, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,8 @@ class AssociationReport:
     share_cross: float
     crop_similarity: float
     """Mean cosine of two crops of one tracklet."""
-    cannot_link_pairs: int
+    cannot_link_pairs: int | None
+    """Pairs that cannot be one person whatever they look like; None where pairs are too many to be counted."""
     times_compared_across_cameras: bool
     without_embedding: tuple[TrackletKey, ...]
     """Tracklets that no crop could be embedded of: each stays alone."""
@@ -86,10 +84,49 @@ class AssociationResult:
     report: AssociationReport
 
 
+class Footing(Protocol):
+    """What a solved scene rests on: an Affinity, or its like of a crowd."""
+
+    @property
+    def rows(self) -> Int64:
+        """`(N,)` of all tracklets by key: those that were compared."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration:
+        """What a distance means."""
+        ...
+
+    @property
+    def evidence(self) -> Evidence:
+        """What that was learned from."""
+        ...
+
+    @property
+    def centred(self) -> bool:
+        """Whether cameras' means were taken out."""
+        ...
+
+    @property
+    def crop_similarity(self) -> float:
+        """Mean cosine of two crops of one tracklet."""
+        ...
+
+    @property
+    def usual_reliability(self) -> float:
+        """Of a pair with the median number of crops."""
+        ...
+
+    @property
+    def cannot_link_pairs(self) -> int | None:
+        """Pairs that cannot be one person; None where they are not counted."""
+        ...
+
+
 def build_report(
     *,
     ordered: Sequence[Tracklet],
-    affinity: Affinity,
+    affinity: Footing,
     solution: Solution,
     config: AssociationConfig,
     prior: DistancePrior | None,
@@ -133,7 +170,7 @@ def build_report(
         share_within=calibration.share_within,
         share_cross=calibration.share_cross,
         crop_similarity=affinity.crop_similarity,
-        cannot_link_pairs=int(np.count_nonzero(affinity.constraints.cannot)) // 2,
+        cannot_link_pairs=affinity.cannot_link_pairs,
         times_compared_across_cameras=comparable,
         without_embedding=tuple(t.key for row, t in enumerate(ordered) if row not in embedded),
         dropped_embeddings=dropped_embeddings,

@@ -30,7 +30,7 @@ class Solution:
     solved: Solved
 
 
-def _appearance_order(tracklet: Tracklet, comparable: bool) -> tuple[float, str, float, int]:
+def appearance_order(tracklet: Tracklet, comparable: bool) -> tuple[float, str, float, int]:
     """First seen first; cameras whose times do not compare follow one another by id."""
     return (tracklet.start_s if comparable else 0.0, tracklet.camera_id, tracklet.start_s, tracklet.key[1])
 
@@ -44,16 +44,29 @@ def build_trajectories(
     numbered by the order of camera ids, then time. Neither depends on the order in which cameras were given. `given
     (len(ordered),)`: groups that are one person each by the user's word; they bring in tracklets without embedding.
     """
-    label_of = dict(zip(affinity.rows.tolist(), solution.labels.tolist(), strict=True))
+    links = [_link(ordered, affinity, solution.labels, merge, comparable) for merge in solution.merges]
+    return assemble(ordered, affinity.rows, solution, links, comparable=comparable, given=given)
+
+
+def assemble(
+    ordered: Sequence[Tracklet],
+    compared: Int64,
+    solution: Solution,
+    told_links: Sequence[Link],
+    *,
+    comparable: bool,
+    given: Int64 | None,
+) -> tuple[Trajectory, ...]:
+    """`build_trajectories` from the links of the solution's merges; `compared (N,)` of `ordered` were solved."""
+    label_of = dict(zip(compared.tolist(), solution.labels.tolist(), strict=True))
     told = [] if given is None else _bring_in(ordered, given, label_of, comparable)
     groups: dict[int, list[int]] = {}
     for row in range(len(ordered)):
         groups.setdefault(label_of.get(row, -1 - row), []).append(row)
-    people = sorted(groups.items(), key=lambda g: min(_appearance_order(ordered[r], comparable) for r in g[1]))
-    sure = dict(zip(affinity.rows.tolist(), solution.doubt.row.tolist(), strict=True))
+    people = sorted(groups.items(), key=lambda g: min(appearance_order(ordered[r], comparable) for r in g[1]))
+    sure = dict(zip(compared.tolist(), solution.doubt.row.tolist(), strict=True))
     links: dict[int, list[tuple[Link, float]]] = {}
-    for merge, probability in zip(solution.merges, solution.doubt.merge.tolist(), strict=True):
-        link = _link(ordered, affinity, solution.labels, merge, comparable)
+    for merge, link, probability in zip(solution.merges, told_links, solution.doubt.merge.tolist(), strict=True):
         links.setdefault(int(solution.labels[merge.left[0]]), []).append((link, probability))
     for label, link in told:
         links.setdefault(label, []).append((link, 1.0))
@@ -87,7 +100,7 @@ def _bring_in(
         for row in rows:
             if row not in label_of:
                 label_of[row] = label
-                pair = sorted((ordered[anchor], ordered[row]), key=lambda t: _appearance_order(t, comparable))
+                pair = sorted((ordered[anchor], ordered[row]), key=lambda t: appearance_order(t, comparable))
                 told.append((label, Link(pair[0].key, pair[1].key, 0.0, None, nothing, by_user=True)))
     return told
 
@@ -98,7 +111,7 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
     left, right = np.unravel_index(int(between.argmax()), between.shape)
     pair = [merge.left[int(left)], merge.right[int(right)]]
     tracklet = {r: ordered[int(affinity.rows[r])] for r in pair}
-    pair.sort(key=lambda r: _appearance_order(tracklet[r], comparable))
+    pair.sort(key=lambda r: appearance_order(tracklet[r], comparable))
     first, second = pair
     outside = np.flatnonzero((labels != labels[second]) & ~affinity.constraints.cannot[second])
     rival = int(outside[affinity.log_odds[second, outside].argmax()]) if len(outside) else None

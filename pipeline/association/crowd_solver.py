@@ -1,0 +1,213 @@
+"""Association beyond some thousand tracklets: the steps of associator.py without a matrix of all pairs.
+
+    a sample, dense      who is who roughly, for each camera's mean (centring.py)
+    sampled_evidence.py  what the crowd offers calibration
+    candidates.py        pairs worth a thought, inside time windows
+    sparse_rivals.py, pair_scores.py     their log-odds
+    sparse_linkage.py    the same average linkage
+    sparse_links.py      links and doubt
+
+Memory and time grow with the tracklets times those in one window, not with their square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.association.affinity import build_affinity, usable_embeddings
+from pipeline.association.calibration import Calibration, Evidence, calibrate
+from pipeline.association.candidates import random_pairs
+from pipeline.association.centring import camera_offsets, shift
+from pipeline.association.confidence import sigmoid
+from pipeline.association.constraints import build_constraints
+from pipeline.association.crowd import Crowd, build_crowd
+from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
+from pipeline.association.journeys import Journeys
+from pipeline.association.pair_evidence import PairEvidence
+from pipeline.association.pair_scores import PairScores, Veto, barred, score_pairs
+from pipeline.association.prior import DistancePrior
+from pipeline.association.sampled_evidence import sample_evidence, spread_over
+from pipeline.association.similarity import aggregate, crop_statistics, reliability
+from pipeline.association.solver import Solved, solve
+from pipeline.association.sparse_linkage import Edges, sparse_average_linkage
+from pipeline.association.sparse_links import judge_pairs
+from pipeline.association.topology import learn_topology
+from pipeline.association.trajectories import Solution
+from pipeline.config import AssociationConfig
+from pipeline.types import Embeddings, Float64, Int64, Scene, Tracklet, TrackletKey
+
+_LIFT = 1.3
+"""Rivals lift a pair by -log 0.3 = 1.2 at most (competition.py): whoever is as far below the floor cannot pass it."""
+_BACKGROUND_PAIRS = 300_000
+"""Pairs of anybody with anybody that tell which times and ways are common: 120 for each pair of 50 cameras."""
+_RUNS = 8
+"""Pieces of time that a sample is made of: people are seen again within a piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdAffinity:
+    """What is thought of a crowd; the fields as in Affinity."""
+
+    rows: Int64
+    calibration: Calibration
+    evidence: Evidence
+    centred: bool
+    crop_similarity: float
+    usual_reliability: float
+    scores: PairScores
+    cannot_link_pairs: None = None
+
+
+def compare_crowd(
+    ordered: Sequence[Tracklet],
+    embeddings: Embeddings,
+    scene: Scene,
+    prior: DistancePrior | None,
+    config: AssociationConfig,
+    *,
+    extra: Sequence[PairEvidence] = (),
+    veto: Veto | None = None,
+) -> CrowdAffinity:
+    """Calibrate on a sample and find the candidates among the `ordered` tracklets with usable `embeddings`.
+
+    `extra` and `veto` (pairs that are two people) by rows of `ordered`.
+    """
+    offset = _offsets(ordered, embeddings, scene, prior, config)
+    if offset:
+        embeddings = usable_embeddings(ordered, shift(embeddings, offset))
+    calibrated = calibrate_crowd(ordered, embeddings, scene, prior, config, centred=bool(offset))
+    crowd, calibration = calibrated.crowd, calibrated.calibration
+    trust = crowd.trust
+    return CrowdAffinity(
+        rows=crowd.rows,
+        calibration=calibration,
+        evidence=calibrated.evidence,
+        centred=bool(offset),
+        crop_similarity=calibrated.crop_similarity,
+        usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
+        scores=score_pairs(crowd, calibration, extra, config, veto),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedCrowd:
+    """A crowd, and what distances mean in it."""
+
+    crowd: Crowd
+    crop_similarity: float
+    evidence: Evidence
+    calibration: Calibration
+
+
+def calibrate_crowd(
+    ordered: Sequence[Tracklet],
+    embeddings: Embeddings,
+    scene: Scene,
+    own_prior: DistancePrior | None,
+    config: AssociationConfig,
+    *,
+    centred: bool,
+) -> CalibratedCrowd:
+    """As `compare` (affinity.py), from a sample of `config.calibration_sample` tracklets."""
+    row_of = {t.key: row for row, t in enumerate(ordered)}
+    vectors = aggregate(embeddings)
+    chosen = {vectors.keys[n] for n in spread_over(len(vectors), config.calibration_sample).tolist()}
+    statistics = crop_statistics(_of_keys(embeddings, chosen))
+    densities = own_densities(own_prior, centred=centred)
+    crop_similarity = footage_crop_similarity(statistics, densities.crop_similarity)
+    rows = np.array([row_of[key] for key in vectors.keys], dtype=np.int64)
+    crowd = build_crowd(ordered, rows, vectors.vector, reliability(vectors.crops, crop_similarity), scene)
+    positives = half_distances(statistics, crop_similarity)
+    evidence = sample_evidence(crowd, positives, config, config.candidate_window_s)
+    if own_prior is None and not centred:
+        densities = scale_to_footage(densities, evidence)
+    return CalibratedCrowd(crowd, crop_similarity, evidence, calibrate(evidence, densities))
+
+
+def learn_ways(affinity: CrowdAffinity, journeys: Journeys, extra: Sequence[PairEvidence]) -> CrowdAffinity:
+    """The crowd judged anew, with `extra` and what its likely links tell of ways and travel times (topology.py)."""
+    topology = learn_topology(journeys, *_pairs_to_learn_from(affinity.scores))
+    learned = (*extra, topology.time_evidence(), topology.place_evidence())
+    return replace(affinity, scores=affinity.scores.with_evidence(learned))
+
+
+def _pairs_to_learn_from(scores: PairScores) -> tuple[Int64, Int64, Float64, Float64]:
+    """As topology.pairs_to_learn_from: all candidates, and a sample of the other pairs within a window."""
+    crowd, pairs = scores.crowd, scores.candidates
+    probability = sigmoid(scores.of_candidates(np.arange(len(pairs.left))))
+    left, right, total = random_pairs(crowd, scores.config.candidate_window_s, _BACKGROUND_PAIRS)
+    other = ~np.isin(left * len(crowd) + right, scores.key)
+    left, right = left[other], right[other]
+    allowed = ~barred(crowd, left, right, scores.config, scores.veto)
+    left, right = left[allowed], right[allowed]
+    each = total / _BACKGROUND_PAIRS
+    return (
+        crowd.rows[np.concatenate([pairs.left, left])],
+        crowd.rows[np.concatenate([pairs.right, right])],
+        np.concatenate([probability, np.zeros(len(left))]),
+        np.concatenate([np.ones(len(pairs.left)), np.full(len(left), each)]),
+    )
+
+
+def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution:
+    """Average linkage from the groups `given (N,)`, numbered by lowest row, within which nothing is barred."""
+    scores = affinity.scores
+    near = np.flatnonzero(scores.candidates.log_odds > floor - _LIFT)
+    left, right = scores.candidates.left[near], scores.candidates.right[near]
+    edges = Edges(left, right, scores.of_candidates(near)).above(floor)
+
+    def log_odds(one: Int64, two: Int64) -> Float64:
+        value = scores.log_odds(one, two)
+        return np.where(np.isneginf(value) & (given[one] == given[two]), 0.0, value)
+
+    labels, merges = sparse_average_linkage(edges, floor, log_odds, given)
+    sizes = np.bincount(edges.components(len(given)))
+    solved = Solved("average", int((sizes > 1).sum()), int(sizes.max(initial=0)), 0.0, None)
+    return Solution(labels, merges, judge_pairs(log_odds, labels, merges, given), solved)
+
+
+def _offsets(
+    ordered: Sequence[Tracklet],
+    embeddings: Embeddings,
+    scene: Scene,
+    prior: DistancePrior | None,
+    config: AssociationConfig,
+) -> dict[str, Float64]:
+    """Each camera's mean person, from a sample that is linked densely; empty with too few people."""
+    by_time = np.array([t.start_s for t in ordered]).argsort(kind="stable")
+    runs = np.array_split(by_time, _RUNS)
+    taken = np.concatenate([run[: config.calibration_sample // _RUNS + 1] for run in runs])
+    sample = [ordered[row] for row in np.sort(taken).tolist()]
+    rows = usable_embeddings(sample, _of_keys(embeddings, {t.key for t in sample}))
+    constraints = build_constraints(
+        sample,
+        scene,
+        duplicate_overlap=config.duplicate_overlap,
+        well_apart_overlap=config.well_apart_overlap,
+        slack_s=config.clock_slack_s,
+    )
+    affinity = build_affinity(sample, rows, constraints, prior, centred=False)
+    score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
+    labels = solve(score, link_floor(config)).labels
+    if len(np.unique(labels)) < config.centre_min_people:
+        return {}
+    keys = [sample[row].key for row in affinity.rows.tolist()]
+    return camera_offsets(rows, dict(zip(keys, labels.tolist(), strict=True)))
+
+
+def link_floor(config: AssociationConfig) -> float:
+    """Log-odds from which two groups are joined."""
+    return float(np.log(config.min_link_probability) - np.log1p(-config.min_link_probability))
+
+
+def _of_keys(embeddings: Embeddings, keys: set[TrackletKey]) -> Embeddings:
+    rows = [row for row, key in enumerate(embeddings.keys) if key in keys]
+    return Embeddings(
+        tuple(embeddings.keys[row] for row in rows),
+        embeddings.frame_index[rows],
+        embeddings.vector[rows],
+        embeddings.quality[rows],
+    )

@@ -1,0 +1,144 @@
+"""The log-odds of any pairs of a crowd, when asked: candidates by the gate, all others by looking again.
+
+What affinity.py holds as matrices: looks, evidence beside them, the number of people, the rivals, and who cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.association.calibration import Calibration
+from pipeline.association.candidates import Gate, Pairs, before_looking, looks, search
+from pipeline.association.crowd import Crowd
+from pipeline.association.pair_evidence import EvidenceName, PairEvidence
+from pipeline.association.sparse_rivals import Rivals, sum_rivals
+from pipeline.config import AssociationConfig
+from pipeline.types import Bool, Float64, Int64
+
+GATE_LOG_ODDS = -5.0
+"""Log-odds by looks from which a pair is a candidate. Rivals can lift a pair by 1.2 at most (competition.py), so no
+pair above -3.8 is lost; 30 pairs at the gate make up a denominator of 0.2."""
+EXTRA_LIFT = 4.0
+"""The gate is lower by as much where there is evidence beside looks, which may speak for a pair."""
+Veto = Callable[[Int64, Int64], Bool]
+"""Of pairs of rows of all tracklets sorted by key, those that are two people."""
+_BLOCK_PAIRS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """Judges pairs of one crowd."""
+
+    crowd: Crowd
+    calibration: Calibration
+    extra: Sequence[PairEvidence]
+    config: AssociationConfig
+    found: Pairs
+    """By looks alone, from a lower gate: evidence beside looks may come later."""
+    candidates: Pairs
+    """By left row, then right; `log_odds` with all evidence, before rivals; none that cannot be one person."""
+    key: Int64
+    """`left * N + right` of the candidates, ascending."""
+    rivals: Rivals
+    veto: Veto | None = None
+    """Which pairs of rows of all tracklets are two people by the user's word."""
+
+    def log_odds(self, left: Int64, right: Int64) -> Float64:
+        """Against all rivals, `(P,)`; `-inf` where the two cannot be one person."""
+        result = np.empty(len(left))
+        for start in range(0, len(left), _BLOCK_PAIRS):
+            part = slice(start, start + _BLOCK_PAIRS)
+            result[part] = self._block(np.minimum(left[part], right[part]), np.maximum(left[part], right[part]))
+        return result
+
+    def appearance(self, left: Int64, right: Int64) -> Float64:
+        """Log-likelihood ratios `(P,)` of looks."""
+        near = np.einsum("pd,pd->p", self.crowd.vector[left], self.crowd.vector[right])
+        distance = np.round(np.clip(1.0 - near, 0.0, 2.0), 6).astype(np.float64)
+        return looks(self.calibration, self.crowd, left, right, distance)
+
+    def beside(self, left: Int64, right: Int64) -> dict[EvidenceName, Float64]:
+        """Evidence `(P,)` beside looks, by name."""
+        return beside(self.extra, self.crowd, left, right)
+
+    def of_candidates(self, wanted: Int64) -> Float64:
+        """Log-odds `(W,)` against all rivals of the candidates number `wanted`."""
+        pairs = self.candidates
+        left, right, odds = pairs.left[wanted], pairs.right[wanted], pairs.log_odds[wanted].astype(np.float64)
+        return np.round(odds - self.rivals.against(left, right, np.exp(odds)), 5)
+
+    def with_evidence(self, extra: Sequence[PairEvidence]) -> PairScores:
+        """The same pairs, judged with other evidence beside looks."""
+        return _weigh(self.crowd, self.calibration, self.found, extra, config=self.config, veto=self.veto)
+
+    def _block(self, left: Int64, right: Int64) -> Float64:
+        wanted = left * len(self.crowd) + right
+        place = np.minimum(np.searchsorted(self.key, wanted), max(len(self.key) - 1, 0))
+        known: Bool = self.key[place] == wanted if len(self.key) else np.zeros(len(left), np.bool_)
+        odds = np.full(len(left), -np.inf)
+        odds[known] = self.candidates.log_odds[place[known]]
+        own = np.exp(odds)
+        new = np.flatnonzero(~known)
+        one, two = left[new], right[new]
+        value = self.appearance(one, two) + before_looking(self.calibration, self.crowd, one, two)
+        for part in self.beside(one, two).values():
+            value += part
+        value[barred(self.crowd, one, two, self.config, self.veto)] = -np.inf
+        odds[new] = value
+        return np.round(odds - self.rivals.against(left, right, own), 5)
+
+
+def beside(extra: Sequence[PairEvidence], crowd: Crowd, left: Int64, right: Int64) -> dict[EvidenceName, Float64]:
+    """Evidence `(P,)` beside looks, by name; `-inf` where it rules a pair out."""
+    result: dict[EvidenceName, Float64] = {}
+    for part in extra:
+        value = np.round(part.log_odds(crowd.rows[left], crowd.rows[right]), 5)
+        result[part.name] = result[part.name] + value if part.name in result else value
+    return result
+
+
+def barred(crowd: Crowd, left: Int64, right: Int64, config: AssociationConfig, veto: Veto | None) -> Bool:
+    """Which of P pairs cannot be one person."""
+    result = crowd.cannot(left, right, config)
+    if veto is not None:
+        result |= veto(crowd.rows[left], crowd.rows[right])
+    return result
+
+
+def score_pairs(
+    crowd: Crowd,
+    calibration: Calibration,
+    extra: Sequence[PairEvidence],
+    config: AssociationConfig,
+    veto: Veto | None = None,
+) -> PairScores:
+    """Search the crowd for candidates and sum up their rivals."""
+    lift = EXTRA_LIFT if extra or config.topology_rounds else 0.0
+    gate = Gate(GATE_LOG_ODDS - lift, config.candidate_window_s, config.candidates_per_tracklet)
+    found = search(crowd, calibration, gate)
+    allowed = np.flatnonzero(~barred(crowd, found.left, found.right, config, veto))
+    found = Pairs(found.left[allowed], found.right[allowed], found.log_odds[allowed])
+    return _weigh(crowd, calibration, found, extra, config=config, veto=veto)
+
+
+def _weigh(
+    crowd: Crowd,
+    calibration: Calibration,
+    found: Pairs,
+    extra: Sequence[PairEvidence],
+    *,
+    config: AssociationConfig,
+    veto: Veto | None,
+) -> PairScores:
+    """`score_pairs` from the pairs `found` by looks, none of which is barred, with the evidence `extra` beside."""
+    odds = found.log_odds.astype(np.float64)
+    for part in beside(extra, crowd, found.left, found.right).values():
+        odds += part
+    kept = np.flatnonzero(odds >= GATE_LOG_ODDS)
+    pairs = Pairs(found.left[kept], found.right[kept], odds[kept].astype(np.float32))
+    rivals = sum_rivals(crowd, pairs, calibration, config.candidate_window_s)
+    key = pairs.left * len(crowd) + pairs.right
+    return PairScores(crowd, calibration, tuple(extra), config, found, pairs, key, rivals, veto)

@@ -1,0 +1,177 @@
+"""Average linkage on a graph of pairs: the same groups as linkage.py, without a matrix of all pairs.
+
+Joining goes from the best mean down, and a mean above a level is only reached over pairs above it. So all joinings
+above a level can be done component by component of the pairs above it, and the rest among the groups that are left,
+whose means are far fewer above the next level than pairs were: however pairs chain, components stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from pipeline.association.linkage import Merge, join_by_mean
+from pipeline.association.must_links import numbered_by_lowest_row
+from pipeline.types import Float64, Int64
+
+LIMIT = 1000
+"""Groups in a component above which the level is raised: its matrix takes 8 MB."""
+_STEP = 0.5
+"""Log-odds between two levels."""
+_CHUNK = 1_000_000
+"""Pairs of rows looked at together."""
+
+Scores = Callable[[Int64, Int64], Float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Scored pairs of numbers, each once: `one (E,)`, `two (E,)`, `score (E,)`."""
+
+    one: Int64
+    two: Int64
+    score: Float64
+
+    def above(self, level: float) -> Edges:
+        """Those of a larger score."""
+        kept = self.score > level
+        return Edges(self.one[kept], self.two[kept], self.score[kept])
+
+    def components(self, count: int) -> Int64:
+        """Component `(count,)` of each number."""
+        graph = coo_array((np.ones(len(self.one), np.int8), (self.one, self.two)), shape=(count, count))
+        return np.asarray(connected_components(graph.tocsr(), directed=False)[1], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Groups of rows: those of group n are `rows[first[n] : first[n] + size[n]]`, ascending."""
+
+    rows: Int64
+    first: Int64
+    size: Int64
+
+    @classmethod
+    def of(cls, label: Int64) -> _Groups:
+        size = np.bincount(label)
+        return cls(np.argsort(label, kind="stable"), np.cumsum(size) - size, size)
+
+    def members(self, group: int) -> tuple[int, ...]:
+        first = int(self.first[group])
+        return tuple(self.rows[first : first + int(self.size[group])].tolist())
+
+    def means(self, one: Int64, two: Int64, scores: Scores) -> Float64:
+        """Mean score `(P,)` between groups `one (P,)` and `two (P,)`."""
+        result = np.empty(len(one))
+        many = self.size[one] * self.size[two]
+        for part in _slices(many):
+            a, b, number = one[part], two[part], many[part]
+            start = np.cumsum(number) - number
+            pair = np.repeat(np.arange(len(number)), number)
+            place = np.arange(int(number.sum())) - start[pair]
+            left = self.rows[self.first[a][pair] + place // self.size[b][pair]]
+            right = self.rows[self.first[b][pair] + place % self.size[b][pair]]
+            result[part] = np.add.reduceat(scores(left, right), start) / number
+        return result
+
+
+def sparse_average_linkage(
+    edges: Edges, floor: float, scores: Scores, given: Int64, *, limit: int = LIMIT
+) -> tuple[Int64, tuple[Merge, ...]]:
+    """Group rows by the `edges` above `floor`; `scores` tells the score of any pairs `(P,)`, `(P,)`.
+
+    `given (N,)`: groups to start from, numbered by lowest row (must_links.py). Returns labels `(N,)` numbered by lowest
+    row, and the merges.
+    """
+    label, edges, below = given, edges.above(floor), np.inf
+    merges: list[Merge] = []
+    groups = _Groups.of(label)
+    for group in np.flatnonzero(groups.size > 1).tolist():
+        own = _Groups.of(np.arange(len(label)))
+        merges += _join(own, [np.array(groups.members(group))], -np.inf, scores, given=True)
+    between = edges if not merges else _between(edges, label, groups, floor, scores)
+    while True:
+        level, component = _level(between, len(groups.size), floor, limit, below)
+        found = _join(groups, _parts(component), level, scores)
+        merges += found
+        label = _joined(label, found)
+        if level <= floor:
+            return label, tuple(merges)
+        groups, below = _Groups.of(label), level
+        between = _between(edges, label, groups, floor, scores)
+
+
+def _level(edges: Edges, count: int, floor: float, limit: int, below: float) -> tuple[float, Int64]:
+    """The lowest level from `floor` up, under `below`, whose components have `limit` members at most; and those."""
+    level = floor
+    while True:
+        component = edges.above(level).components(count)
+        if level + _STEP >= below or np.bincount(component).max(initial=0) <= limit:
+            return level, component
+        level += _STEP
+
+
+def _between(edges: Edges, label: Int64, groups: _Groups, floor: float, scores: Scores) -> Edges:
+    """Means above `floor` between groups that an edge connects."""
+    a, b = label[edges.one], label[edges.two]
+    apart = a != b
+    pairs = np.unique(np.stack([np.minimum(a, b)[apart], np.maximum(a, b)[apart]], axis=1), axis=0)
+    one, two = pairs[:, 0], pairs[:, 1]
+    return Edges(one, two, groups.means(one, two, scores)).above(floor)
+
+
+def _join(groups: _Groups, parts: list[Int64], level: float, scores: Scores, *, given: bool = False) -> list[Merge]:
+    """Join within each part (numbers of groups) while means are above `level`."""
+    merges: list[Merge] = []
+    weight = np.array([int(groups.size[part].sum()) ** 2 for part in parts], dtype=np.int64)
+    for some in _slices(weight):
+        batch = parts[some]
+        upper = [np.triu_indices(len(part), 1) for part in batch]
+        if not batch:
+            continue
+        one = np.concatenate([part[i] for part, (i, _) in zip(batch, upper, strict=True)])
+        two = np.concatenate([part[j] for part, (_, j) in zip(batch, upper, strict=True)])
+        mean = groups.means(one, two, scores)
+        first = 0
+        for part, (i, j) in zip(batch, upper, strict=True):
+            own = mean[first : first + len(i)]
+            first += len(i)
+            names = [groups.members(group) for group in part.tolist()]
+            if len(part) == 2:
+                if own[0] > level:
+                    merges.append(Merge(names[0], names[1], float(own[0]), given))
+                continue
+            square = np.full((len(part), len(part)), -np.inf)
+            square[i, j] = square[j, i] = own
+            merges += join_by_mean(square, names, level, given=given)
+    return merges
+
+
+def _parts(component: Int64) -> list[Int64]:
+    """Numbers of each component of two or more."""
+    order = np.argsort(component, kind="stable")
+    order = order[np.bincount(component)[component[order]] > 1]
+    return np.split(order, np.flatnonzero(np.diff(component[order])) + 1) if len(order) else []
+
+
+def _joined(label: Int64, merges: list[Merge]) -> Int64:
+    """Labels after `merges`, numbered by lowest row."""
+    one = np.array([merge.left[0] for merge in merges], dtype=np.int64)
+    two = np.array([merge.right[0] for merge in merges], dtype=np.int64)
+    edges = Edges(label[one], label[two], np.ones(len(one)))
+    return numbered_by_lowest_row(edges.components(int(label.max(initial=-1)) + 1)[label])
+
+
+def _slices(amount: Int64) -> Iterator[slice]:
+    """Runs of entries whose amounts sum up to about _CHUNK."""
+    total = np.cumsum(amount)
+    start = 0
+    while start < len(amount):
+        reached = (int(total[start - 1]) if start else 0) + _CHUNK
+        stop = max(int(np.searchsorted(total, reached, side="right")), start + 1)
+        yield slice(start, stop)
+        start = stop
