@@ -15,6 +15,7 @@ from commands.progress import FrameProgress
 from commands.track_state import RunState
 from pipeline.association.corrected import LATER
 from pipeline.association.corrections import Correction
+from pipeline.association.topology_report import ways_table
 from pipeline.config import OutputConfig
 from pipeline.errors import CameraError
 from pipeline.outputs.atomic import atomic_write
@@ -32,6 +33,8 @@ from pipeline.video.reader import VideoReader
 
 log = logging.getLogger(__name__)
 
+_WAYS_TOLD = 8
+"""Lines of the log that tell the most walked ways; run_report.json has all."""
 _STATUS = {0: "complete", 3: "partial", 130: "interrupted", 143: "interrupted"}
 
 
@@ -181,6 +184,14 @@ def tell(state: RunState, directory: RunDirectory) -> None:
         log.info(
             "%d links, of which an estimated %.1f %% are wrong", report.links, 100 * report.estimated_false_link_rate
         )
+    if report.estimated_missed_link_rate is not None:
+        log.info(
+            "an estimated %.1f %% of the true links are missing (either estimate may be %g times too high or too low)",
+            100 * report.estimated_missed_link_rate,
+            report.rates_uncertain_by,
+        )
+    for line in ways_table(report.topology, _WAYS_TOLD):
+        log.info("way: %s", line)
     for line in (*report.fallback_reasons, *report.warnings):
         log.info("association: %s", line)
     if state.exit_code == 4:
@@ -193,11 +204,14 @@ def print_summary(state: RunState, directory: RunDirectory) -> None:
     """The result in short, as JSON on stdout."""
     trajectories = state.linked.result.trajectories if state.linked else ()
     outcomes = state.linked.outcomes if state.linked else ()
+    report = state.linked.result.report if state.linked else None
     summary = {
         "output": str(directory.root),
         "exit_code": state.exit_code,
         "people": len(trajectories),
         "people_in_several_cameras": sum(len({t.camera_id for t in p.tracklets}) > 1 for p in trajectories),
+        "estimated_false_link_rate": report.estimated_false_link_rate if report else None,
+        "estimated_missed_link_rate": report.estimated_missed_link_rate if report else None,
         "tracklets": sum(len(person.tracklets) for person in trajectories),
         "frames": {outcome.camera.id: outcome.frames for outcome in outcomes},
         "seconds": {stage: round(seconds, 3) for stage, seconds in state.stopwatch.seconds().items()},

@@ -138,8 +138,13 @@ class AssociationConfig(Section):
         gt=0.0,
         description="A tracklet is split where it was unseen for as long and looks like two people before and after.",
     )
-    min_link_probability: float = Field(
-        default=0.5, gt=0.0, lt=1.0, description="Two groups are joined while one person is at least as likely."
+    prefer: Literal["precision", "balance", "recall"] = Field(
+        default="balance",
+        description="Which error weighs more. precision: groups are joined from a probability of 0.9 on, who is less "
+        "sure stays apart; balance: from 0.5; recall: from 0.2.",
+    )
+    min_link_probability: float | None = Field(
+        default=None, gt=0.0, lt=1.0, description="The probability itself, instead of what `prefer` stands for."
     )
     solver: Literal["auto", "average", "heuristic", "exact"] = Field(
         default="auto",
@@ -194,6 +199,14 @@ class AssociationConfig(Section):
         ge=1,
         description="Certain positives and negatives below which the report says that the prior spoke.",
     )
+
+    @property
+    def link_probability(self) -> float:
+        """Probability from which two groups are joined. Those of `prefer` were chosen on cuhk01, pku-reid and 3dpes
+        (docs/association.md, "Doubt")."""
+        if self.min_link_probability is not None:
+            return self.min_link_probability
+        return {"precision": 0.9, "balance": 0.5, "recall": 0.2}[self.prefer]
 
 
 class OutputConfig(Section):

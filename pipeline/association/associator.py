@@ -116,13 +116,13 @@ class AverageLinkageAssociator:
         return replace(constraints, cannot=known.bar(ordered, constraints.cannot))
 
     def _group(self, affinity: Affinity, given: Int64) -> Solution:
-        probability = self._config.min_link_probability
+        probability = self._config.link_probability
         label = given[affinity.rows]
         one_by_word = label[:, None] == label[None, :]  # no inferred veto stands against it
         score = np.where(affinity.constraints.cannot & ~one_by_word, -np.inf, affinity.log_odds)
         floor = float(np.log(probability) - np.log1p(-probability))
         grouping = solve(score, floor, self._config.solver, together=chains(label))
-        doubt = judge(affinity.log_odds, grouping.labels, grouping.merges)
+        doubt = judge(affinity.log_odds, affinity.constraints.cannot, grouping.labels, grouping.merges)
         return Solution(grouping.labels, grouping.merges, doubt, grouping.solved)
 
     def _solve_crowd(

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from pipeline.association.linkage import Merge
-from pipeline.types import Float32, Float64, Int64
+from pipeline.types import Bool, Float32, Float64, Int64
+
+RATES_UNCERTAIN_BY = 3.0
+"""By what factor the estimated share of false or missed links is off in one scene of ten or fewer, of those with links
+enough to count; tuned on cuhk01, pku-reid and 3dpes (docs/association.md, "Doubt")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,16 @@ class Doubt:
 
     merge: Float64
     row: Float64
+    missed: float | None
+    """Expected number of joinings that should have been made, too: the sum of the probabilities of all pairs of groups
+    that may be one person and were left apart. None where not all pairs were looked at."""
+
+    def missed_rate(self) -> float | None:
+        """`missed` as a share of it and of the true joinings made; None where there are none of either."""
+        if self.missed is None:
+            return None
+        made = float(self.merge.sum())
+        return self.missed / (self.missed + made) if self.missed + made > 0.0 else None
 
 
 def sigmoid(log_odds: Float64) -> Float64:
@@ -30,8 +45,10 @@ def sigmoid(log_odds: Float64) -> Float64:
     return result
 
 
-def judge(log_odds: Float32, labels: Int64, merges: Sequence[Merge]) -> Doubt:
+def judge(log_odds: Float32, cannot: Bool, labels: Int64, merges: Sequence[Merge]) -> Doubt:
     """Probabilities of `merges` and of each row's membership from the log-odds `(N, N)` they were made by.
+
+    `cannot (N, N)`: pairs that are no pair of one person; groups that hold one are not counted as missed.
 
     What was given is certain: a joining by must-link has probability 1, and rows joined by must-links belong to the
     rest of their group as one.
@@ -52,4 +69,17 @@ def judge(log_odds: Float32, labels: Int64, merges: Sequence[Merge]) -> Doubt:
             if not inside.all():
                 row[members[inside]] = sigmoid(own[np.ix_(inside, ~inside)].mean())
     score = np.array([np.inf if m.given else m.score for m in merges], dtype=np.float64)
-    return Doubt(sigmoid(score), row)
+    return Doubt(sigmoid(score), row, _missed(log_odds, cannot, labels))
+
+
+def _missed(log_odds: Float32, cannot: Bool, labels: Int64) -> float:
+    """Sum over pairs of groups that could be joined of the probability by their mean log-odds."""
+    groups = int(labels.max(initial=-1)) + 1
+    if groups < 2:
+        return 0.0
+    member = csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(groups, len(labels)))
+    size = np.bincount(labels, minlength=groups).astype(np.float64)
+    mean = (member @ (member @ log_odds.astype(np.float64)).T) / np.outer(size, size)
+    barred = (member @ (member @ cannot.astype(np.float32)).T) > 0
+    upper = np.triu(~barred, 1)
+    return float(sigmoid(mean[upper]).sum())

@@ -200,7 +200,7 @@ def _offsets(
 
 def link_floor(config: AssociationConfig) -> float:
     """Log-odds from which two groups are joined."""
-    return float(np.log(config.min_link_probability) - np.log1p(-config.min_link_probability))
+    return float(np.log(config.link_probability) - np.log1p(-config.link_probability))
 
 
 def _of_keys(embeddings: Embeddings, keys: set[TrackletKey]) -> Embeddings:

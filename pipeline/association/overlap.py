@@ -44,7 +44,8 @@ def discover_overlaps(ordered: Sequence[Tracklet], compared: Compared, scene: Sc
     start = np.array([ordered[row].start_s for row in rows], dtype=np.float64)
     end = np.array([ordered[row].end_s for row in rows], dtype=np.float64)
     names = sorted({t.camera_id for t in ordered})
-    members = {name: np.flatnonzero(compared.camera == n) for n, name in enumerate(names)}
+    seen = compared.trust > 0.0  # others have no look to be compared by
+    members = {name: np.flatnonzero((compared.camera == n) & seen) for n, name in enumerate(names)}
     result: list[Overlap] = []
     for n, a in enumerate(names):
         for b in names[n + 1 :]:

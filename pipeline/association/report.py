@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from pipeline.association.calibration import Calibration, Evidence
+from pipeline.association.confidence import RATES_UNCERTAIN_BY
 from pipeline.association.evidence import GENERIC_SOURCE
 from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
 from pipeline.association.solver import Solved
@@ -33,12 +34,17 @@ class AssociationReport:
     links: int
     estimated_false_link_rate: float | None
     """Expected share of the links that join two people; None without a link."""
+    estimated_missed_link_rate: float | None
+    """Expected share of the links that should have been made and were not; None where nothing could be linked."""
+    rates_uncertain_by: float
+    """Either rate may be this many times too high or too low: nine in ten scenes lie within (docs/association.md)."""
     threshold_distance_cross: float | None
     """Cosine distance up to which two tracklets with the usual number of crops, in two cameras and without rivals, are
     taken for one person; None where no distance suffices."""
     threshold_distance_within: float | None
     """The same for two tracklets of one camera."""
     min_link_probability: float
+    """Probability from which groups were joined."""
     positives: int
     """Tracklets whose two halves served as certain positives."""
     negatives: int
@@ -149,13 +155,11 @@ def build_report(
         people=people,
         links=len(sure),
         estimated_false_link_rate=float(1.0 - sure.mean()) if len(sure) else None,
-        threshold_distance_cross=calibration.threshold(
-            config.min_link_probability, affinity.usual_reliability, "cross"
-        ),
-        threshold_distance_within=calibration.threshold(
-            config.min_link_probability, affinity.usual_reliability, "within"
-        ),
-        min_link_probability=config.min_link_probability,
+        estimated_missed_link_rate=solution.doubt.missed_rate(),
+        rates_uncertain_by=RATES_UNCERTAIN_BY,
+        threshold_distance_cross=calibration.threshold(config.link_probability, affinity.usual_reliability, "cross"),
+        threshold_distance_within=calibration.threshold(config.link_probability, affinity.usual_reliability, "within"),
+        min_link_probability=config.link_probability,
         positives=int(evidence.positives.total),
         negatives=int(evidence.negatives.total),
         unlabelled_pairs=int(evidence.unlabelled_within.total + evidence.unlabelled_cross.total),

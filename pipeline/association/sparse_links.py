@@ -64,7 +64,7 @@ def judge_pairs(
             number += np.bincount(given[row], minlength=len(labels))
     sure = np.where(number > 0, sigmoid(total / np.maximum(number, 1.0)), 1.0)
     score = np.array([np.inf if m.given else m.score for m in merges], dtype=np.float64)
-    return Doubt(sigmoid(score), sure[given])
+    return Doubt(sigmoid(score), sure[given], None)
 
 
 def _inside(labels: Int64) -> Iterator[tuple[Int64, Int64]]:
