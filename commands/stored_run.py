@@ -61,6 +61,7 @@ def store_scene(directory: RunDirectory, state: RunState, tracked: Sequence[Came
             "size_wh": list(info.size_wh),
             "fps": info.fps,
             "start_time": None if info.start_time is None else info.start_time.isoformat(),
+            "pixel_aspect": info.pixel_aspect,
         }
         for camera_id, info in state.opened.infos.items()
     }
@@ -131,7 +132,8 @@ def _files(document: Mapping[str, Any]) -> list[CameraFiles]:
 def _header(entry: Mapping[str, Any]) -> Header:
     width, height = entry["size_wh"]
     start = entry["start_time"]
-    return Header((width, height), float(entry["fps"]), None if start is None else datetime.fromisoformat(start))
+    recorded = None if start is None else datetime.fromisoformat(start)
+    return Header((width, height), float(entry["fps"]), recorded, float(entry["pixel_aspect"]))
 
 
 def info_of(outcome: CameraOutcome, report: ReadReport) -> dict[str, Any]:

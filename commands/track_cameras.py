@@ -46,6 +46,7 @@ class Header:
     size_wh: tuple[int, int]
     fps: float
     start_time: datetime | None
+    pixel_aspect: float
 
 
 def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
@@ -61,7 +62,10 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
             infos[camera_id] = _first_readable(paths, config.video.max_pixels)
         except CameraError as fault:
             faults[camera_id] = fault
-    headers = {camera_id: Header(info.size_wh, info.fps, info.start_time) for camera_id, info in infos.items()}
+    headers = {
+        camera_id: Header(info.size_wh, info.fps, info.start_time, info.pixel_aspect)
+        for camera_id, info in infos.items()
+    }
     return OpenedCameras(make_cameras(files, headers, config), infos, faults)
 
 

@@ -6,7 +6,7 @@ beside each other in one image are two. Contradictions of the two kinds are sett
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -52,10 +52,7 @@ class Known:
             if one in row_of and two in row_of:
                 i, j = row_of[one], row_of[two]
                 barred[i, j] = barred[j, i] = True
-        for group in self.closed:
-            inside, outside = np.zeros(len(ordered), np.bool_), np.ones(len(ordered), np.bool_)
-            inside[[row_of[key] for key in group.members if key in row_of]] = True
-            outside[[row_of[key] for key in group.members | group.may_join if key in row_of]] = False
+        for inside, outside in self._closed_rows(row_of):
             across = inside[:, None] & outside[None, :]
             barred |= across | across.T
         if not self.together:
@@ -78,19 +75,27 @@ class Known:
         label = self.groups(ordered)
         apart = {(label[row_of[a]], label[row_of[b]]) for a, b in self.apart if a in row_of and b in row_of}
         code = np.array(sorted({min(pair) * len(ordered) + max(pair) for pair in apart}), dtype=np.int64)
-        inside = np.full((len(self.closed), len(ordered)), fill_value=False)
-        for number, group in enumerate(self.closed):
-            inside[number, [row_of[key] for key in group if key in row_of]] = True
+        closed = self._closed_rows(row_of)
 
         def two_people(left: Int64, right: Int64) -> Bool:
             one, two = label[left], label[right]
             barred: Bool = np.isin(np.minimum(one, two) * len(ordered) + np.maximum(one, two), code)
-            for group in inside:
-                barred |= group[left] != group[right]
+            for inside, outside in closed:
+                barred |= (inside[left] & outside[right]) | (outside[left] & inside[right])
             barred &= one != two
             return barred
 
         return two_people
+
+    def _closed_rows(self, row_of: Mapping[TrackletKey, int]) -> list[tuple[Bool, Bool]]:
+        """For each closed group, which rows are members `(N,)` and which can be none `(N,)`."""
+        result = []
+        for group in self.closed:
+            inside, outside = np.zeros(len(row_of), np.bool_), np.ones(len(row_of), np.bool_)
+            inside[[row_of[key] for key in group.members if key in row_of]] = True
+            outside[[row_of[key] for key in group.members | group.may_join if key in row_of]] = False
+            result.append((inside, outside))
+        return result
 
 
 def chains(label: Int64) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.candidates import Gate, search
 from pipeline.association.constraints import build_constraints
 from pipeline.association.crowd_solver import calibrate_crowd
-from pipeline.association.known import Known
+from pipeline.association.known import Closed, Known
 from pipeline.association.pair_scores import score_pairs
 from pipeline.config import AssociationConfig
 
@@ -78,7 +78,7 @@ def test_the_users_word_holds_without_matrices(crowded, scene, prior, grouping):
     usual = [p for p in solvers[1].associate(tracklets, embeddings, where) if len(p.tracklets) > 2]
     one, two = ([t.key for t in p.tracklets] for p in usual[:2])
     closed = frozenset(t.key for t in usual[2].tracklets[:2])
-    known = Known(together=(frozenset({one[0], two[0]}),), apart=((one[0], one[1]),), closed=(closed,))
+    known = Known(together=(frozenset({one[0], two[0]}),), apart=((one[0], one[1]),), closed=(Closed(closed),))
     dense, sparse = (solver.solve(tracklets, embeddings, where, known) for solver in solvers)
     assert grouping(sparse.trajectories) == grouping(dense.trajectories)
     person = {t.key: p.person_id for p in sparse.trajectories for t in p.tracklets}
