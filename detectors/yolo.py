@@ -147,6 +147,17 @@ def build(config: DetectorConfig, runtime: RuntimeConfig) -> YoloDetector:
 
 
 def _bundled(runtime: RuntimeConfig) -> Source:
+    name, model = _bundled_network()
+    return _from_module(name, model, {0: "person"}, runtime)
+
+
+def bundled_module() -> tuple[str, Any]:
+    """Name of the bundled weights and their network, fused and ready to be traced: one output, any size of input."""
+    name, model = _bundled_network()
+    return name, _traceable(model)
+
+
+def _bundled_network() -> tuple[str, Any]:
     from safetensors.torch import load_file  # noqa: PLC0415
 
     from detectors.safety import import_ultralytics  # noqa: PLC0415
@@ -160,7 +171,7 @@ def _bundled(runtime: RuntimeConfig) -> Source:
         model.load_state_dict(load_file(BUNDLED), strict=True)
     except RuntimeError as error:
         raise UsageError(f"{BUNDLED}: does not fit {layout} ({' '.join(str(error).split())[:200]})") from None
-    return _from_module(card.name, model, {0: "person"}, runtime)
+    return card.name, model
 
 
 def _checkpoint(path: Path, runtime: RuntimeConfig) -> Source:
@@ -170,10 +181,16 @@ def _checkpoint(path: Path, runtime: RuntimeConfig) -> Source:
     return _from_module(path.name, model, model.names, runtime)
 
 
-def _from_module(label: str, model: Any, names: Mapping[int, str], runtime: RuntimeConfig) -> Source:
+def _traceable(model: Any) -> Any:
     model = model.eval().fuse(verbose=False)
     head = model.model[-1]
     head.export, head.dynamic = True, True  # one output tensor; the anchors follow the size of the input
+    return model
+
+
+def _from_module(label: str, model: Any, names: Mapping[int, str], runtime: RuntimeConfig) -> Source:
+    model = _traceable(model)
+    head = model.model[-1]
     compiler = None if head.end2end else module_compiler(model, (3, 64, 64), runtime)
 
     def compile_at(input_hw: tuple[int, int]) -> Network:
