@@ -84,7 +84,7 @@ def measure(simulation: Simulation, prior: DistancePrior | None) -> dict[str, di
     length = np.array([len(t) for t in taken], dtype=np.float64)
     camera = np.unique([t.camera_id for t in taken], return_inverse=True)[1]
     odds = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
-    floor = float(np.log(config.min_link_probability) - np.log1p(-config.min_link_probability))
+    floor = float(np.log(config.link_probability) - np.log1p(-config.link_probability))
     result = {}
     for way in WAYS:
         method, *damped = way.split()

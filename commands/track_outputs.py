@@ -25,6 +25,7 @@ from pipeline.outputs.overlay import render_overlay
 from pipeline.outputs.report import RunReport, camera_report, library_versions, write_report
 from pipeline.outputs.results import CameraResult
 from pipeline.outputs.run_directory import RunDirectory
+from pipeline.outputs.topology_picture import topology_svg
 from pipeline.outputs.trajectories import write_trajectories
 from pipeline.stages.linking import Linked
 from pipeline.stages.scene import CameraOutcome
@@ -43,10 +44,13 @@ class _StoppedError(Exception):
 
 
 def write_outputs(directory: RunDirectory, linked: Linked, clock: Clock) -> None:
-    """trajectories.json, mot/ and tracklets/, and the splits beside the checkpoints, which know the uncut tracklets."""
+    """trajectories.json, topology.svg, mot/ and tracklets/, and the splits beside the checkpoints, which know the
+    uncut tracklets."""
     results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in linked.outcomes]
     trajectories = linked.result.trajectories
     write_trajectories(directory.trajectories, results, trajectories, clock)
+    sizes_wh = {outcome.camera.id: outcome.camera.size_wh for outcome in linked.outcomes}
+    atomic_write(directory.topology, topology_svg(linked.result.report.topology, sizes_wh))
     for outcome in linked.outcomes:
         camera_id = outcome.camera.id
         write_mot(directory.path_for(camera_id, "mot"), camera_id, trajectories)

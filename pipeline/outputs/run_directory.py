@@ -32,7 +32,7 @@ _PER_CAMERA: dict[Kind, tuple[str, str]] = {
     "tracklets": ("tracklets", ".txt"),
     "overlay": ("overlays", ".mp4"),
 }
-_FILES = ("trajectories.json", "run_report.json", "config.resolved.yaml", "evaluation.json")
+_FILES = ("trajectories.json", "run_report.json", "config.resolved.yaml", "evaluation.json", "topology.svg")
 _FOLDERS = ("mot", "tracklets", "overlays", "sheets", "store")
 _KEPT = "store/corrections.yaml"
 """The user's own work: not even --overwrite takes it away."""
@@ -94,6 +94,11 @@ class RunDirectory:
     def trajectories(self) -> Path:
         """trajectories.json."""
         return self.root / "trajectories.json"
+
+    @property
+    def topology(self) -> Path:
+        """topology.svg."""
+        return self.root / "topology.svg"
 
     @property
     def report(self) -> Path:

@@ -1,0 +1,108 @@
+"""topology.svg: the cameras' images side by side, the zones people come and go by, and the ways between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+
+from pipeline.association.topology_report import TopologyReport, WayReport, ZoneReport
+
+_WIDTH, _GAP, _MARGIN, _HEAD = 260.0, 150.0, 40.0, 26.0
+_MOST_WAYS = 40
+_INK, _PAPER, _FRAME, _ZONE, _WAY, _SHARED = "#1f2933", "#ffffff", "#eef1f4", "#2a7f9e", "#b4552d", "#6b8f3a"
+
+Point = tuple[float, float]
+
+
+def topology_svg(report: TopologyReport, sizes_wh: Mapping[str, tuple[int, int]]) -> str:
+    """The picture as text; `sizes_wh`: image size of every camera, px.
+
+    A way's width grows with how often it was walked; beside it stand the times walked and the median seconds it took.
+    """
+    names = sorted(sizes_wh)
+    columns = max(1, math.ceil(math.sqrt(len(names))))
+    tallest = max((_WIDTH * h / w for w, h in sizes_wh.values()), default=0.0)
+    corner = {
+        name: (_MARGIN + n % columns * (_WIDTH + _GAP), _MARGIN + _HEAD + n // columns * (tallest + _GAP))
+        for n, name in enumerate(names)
+    }
+    rows = math.ceil(len(names) / columns)
+    width = 2 * _MARGIN + columns * _WIDTH + (columns - 1) * _GAP
+    height = 2 * _MARGIN + _HEAD + rows * tallest + max(rows - 1, 0) * _GAP + 40
+    zone_at = {
+        (zone.camera, zone.zone): _inside(corner[zone.camera], sizes_wh[zone.camera], zone.centre)
+        for zone in report.zones
+        if zone.camera in corner
+    }
+    middle = {name: _inside(corner[name], sizes_wh[name], (0.5, 0.5)) for name in names}
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" font-family="sans-serif">',
+        f'<rect width="100%" height="100%" fill="{_PAPER}"/>',
+        f'<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto" '
+        f'markerUnits="userSpaceOnUse"><path d="M0 0 8 4 0 8z" fill="{_WAY}"/></marker></defs>',
+    ]
+    parts += [_camera(name, corner[name], sizes_wh[name]) for name in names]
+    for overlap in report.overlaps:
+        a, b = overlap.cameras
+        if overlap.found and a in middle and b in middle:
+            (x1, y1), (x2, y2) = middle[a], middle[b]
+            parts.append(
+                f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" stroke="{_SHARED}" '
+                f'stroke-width="6" stroke-dasharray="2 10" stroke-linecap="round" opacity="0.7">'
+                f"<title>{escape(a)} and {escape(b)} see a common floor</title></line>"
+            )
+    parts += [_zone(zone, zone_at[zone.camera, zone.zone]) for zone in report.zones if zone.camera in corner]
+    ways = [
+        w for w in report.ways if w.from_camera != w.to_camera and w.from_camera in corner and w.to_camera in corner
+    ]
+    for way in ways[:_MOST_WAYS]:
+        start = zone_at.get((way.from_camera, way.from_zone), middle[way.from_camera])
+        end = zone_at.get((way.to_camera, way.to_zone), middle[way.to_camera])
+        parts.append(_way(way, start, end))
+    told = min(len(ways), _MOST_WAYS)
+    parts.append(
+        f'<text x="{_MARGIN:.0f}" y="{height - 16:.0f}" font-size="12" fill="{_INK}">zones: where people come and go; '
+        f"lines: the {told} most walked of {len(ways)} ways between cameras, times and median seconds</text></svg>"
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _inside(corner: Point, size_wh: tuple[int, int], at: Point) -> Point:
+    """A place of the image, given as fractions, on the sheet."""
+    return corner[0] + at[0] * _WIDTH, corner[1] + at[1] * _WIDTH * size_wh[1] / size_wh[0]
+
+
+def _camera(name: str, corner: Point, size_wh: tuple[int, int]) -> str:
+    x, y = corner
+    return (
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{_WIDTH:.0f}" height="{_WIDTH * size_wh[1] / size_wh[0]:.0f}" rx="6" '
+        f'fill="{_FRAME}" stroke="#9aa5b1"/>'
+        f'<text x="{x:.0f}" y="{y - 8:.0f}" font-size="15" font-weight="bold" fill="{_INK}">{escape(name)}</text>'
+    )
+
+
+def _zone(zone: ZoneReport, at: Point) -> str:
+    radius = 7.0 + 1.5 * math.sqrt(zone.entries + zone.exits)
+    return (
+        f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{min(radius, 26):.1f}" fill="{_ZONE}" opacity="0.35">'
+        f"<title>zone {zone.zone}: {zone.entries} in, {zone.exits} out</title></circle>"
+        f'<text x="{at[0]:.1f}" y="{at[1] + 4:.1f}" font-size="12" text-anchor="middle" fill="{_INK}">'
+        f"{zone.zone}</text>"
+    )
+
+
+def _way(way: WayReport, start: Point, end: Point) -> str:
+    """A curve that bends to one side, so that the way there and the way back do not cover each other."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = math.hypot(dx, dy) or 1.0
+    bend = min(0.18 * length, 60.0)
+    control = (start[0] + dx / 2 - dy / length * bend, start[1] + dy / 2 + dx / length * bend)
+    label = ((start[0] + 2 * control[0] + end[0]) / 4, (start[1] + 2 * control[1] + end[1]) / 4)
+    return (
+        f'<path d="M{start[0]:.1f} {start[1]:.1f} Q{control[0]:.1f} {control[1]:.1f} {end[0]:.1f} {end[1]:.1f}" '
+        f'fill="none" stroke="{_WAY}" stroke-width="{min(1.0 + 0.8 * math.sqrt(way.times), 8):.1f}" opacity="0.75" '
+        'marker-end="url(#a)"/>'
+        f'<text x="{label[0]:.1f}" y="{label[1]:.1f}" font-size="11" text-anchor="middle" fill="{_INK}" '
+        f'paint-order="stroke" stroke="{_PAPER}" stroke-width="3">{way.times} x, {way.median_s:.0f} s</text>'
+    )
