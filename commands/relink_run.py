@@ -66,7 +66,7 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     write_corrections(directory.store, said)
     if args.overrides:
         atomic_write(directory.config, dump_config(run.config))
-    write_outputs(directory, linked, run.scene.clock)
+    write_outputs(directory, linked)
     write_numbers(directory.store, linked.numbers)
     changed = directory.trajectories.read_bytes() != old_bytes
     removed = _remove_derived(directory) if changed else []
@@ -134,17 +134,24 @@ def _remove_derived(directory: RunDirectory) -> list[str]:
 
 
 def _render(directory: RunDirectory, run: StoredRun, linked: Linked) -> tuple[str, ...]:
-    return write_overlays(lambda camera: open_video(run, camera), directory, linked, run.config.output, lambda: False)
+    def open_frames(camera: Camera) -> VideoReader:
+        return open_video(run, camera, moved_s=linked.moved_s(camera.id))
+
+    return write_overlays(open_frames, directory, linked, run.config.output, lambda: False)
 
 
-def open_video(run: StoredRun, camera: Camera) -> VideoReader:
-    """A reader of a camera's video, the same as was tracked. Raises CameraError where it is gone or another."""
+def open_video(run: StoredRun, camera: Camera, *, moved_s: float = 0.0) -> VideoReader:
+    """A reader of a camera's video, the same as was tracked. Raises CameraError where it is gone or another.
+
+    `moved_s`: what an alignment has added to the camera's offset.
+    """
     located = run.located(camera)
     if gone := [str(path) for path in located.sources if not path.is_file()]:
         raise CameraError("no_such_file", f"{', '.join(gone)}: is not there any more")
     if video_hash(located.sources) != run.videos.get(camera.id):
         raise CameraError("changed", f"{', '.join(map(str, located.sources))}: is not the video that was tracked")
-    return open_reader(located, run.config, argparse.Namespace(start=run.cut.start, end=run.cut.end))
+    cut = argparse.Namespace(start=run.cut.start, end=run.cut.end)
+    return open_reader(located, run.config, cut, moved_s=moved_s)
 
 
 def _write_report(
@@ -167,7 +174,7 @@ def _write_report(
     stale = overlays and not drawn and (changed or STALE in report.get("notices", []))
     report |= {
         "people": len(linked.result.trajectories),
-        "clock": run.scene.clock,
+        "clock": linked.clock,
         "association": association_report(linked),
         "notices": [*kept, *notices, *([STALE] if stale else [])],
         "relinked": {"at": datetime.now(UTC), "seconds": seconds},

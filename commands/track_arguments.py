@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="one setting, e.g. tracker.max_lost_s=2",
     )
-    add("--clock", choices=("common", "unknown"), help="common: the cameras share a clock (default: unknown)")
+    add(
+        "--clock",
+        choices=("common", "unknown", "align"),
+        help="common: the cameras share a clock; align: find out how far apart they are (default: unknown)",
+    )
     add("--calibration", type=Path, metavar="YAML", help="from the image to the floor, as `run.py calibrate` writes it")
     add("--start", type=seconds, metavar="TIME", help="begin at this time of the recording: seconds or [HH:]MM:SS")
     add("--end", type=seconds, metavar="TIME", help="end at this time")

@@ -19,7 +19,7 @@ from pipeline.errors import CameraError, UsageError
 from pipeline.ground.calibration_file import for_camera
 from pipeline.ground.overlap import overlapping_cameras
 from pipeline.stages.camera_run import CameraJob
-from pipeline.types import Calibration, Camera, Region, Scene
+from pipeline.types import Calibration, Camera, Clock, Region, Scene
 from pipeline.video.probe import VideoInfo, probe
 from pipeline.video.reader import VideoReader
 from trackers import build_tracker
@@ -187,7 +187,8 @@ def make_scene(cameras: Sequence[Camera], config: Config) -> Scene:
         for other in known.overlaps
         if camera_id in ids and other in ids and other != camera_id
     )
-    return Scene(tuple(cameras), config.clock, pairs | overlapping_cameras(cameras))
+    clock: Clock = "common" if config.clock == "common" else "unknown"  # until an alignment was found and accepted
+    return Scene(tuple(cameras), clock, pairs | overlapping_cameras(cameras))
 
 
 def make_jobs(cameras: Sequence[Camera], config: Config, args: argparse.Namespace) -> list[CameraJob]:
@@ -198,14 +199,17 @@ def make_jobs(cameras: Sequence[Camera], config: Config, args: argparse.Namespac
     ]
 
 
-def open_reader(camera: Camera, config: Config, args: argparse.Namespace) -> VideoReader:
-    """A fresh reader of the camera from its first frame (of the cut)."""
+def open_reader(camera: Camera, config: Config, args: argparse.Namespace, *, moved_s: float = 0.0) -> VideoReader:
+    """A fresh reader of the camera from its first frame (of the cut).
+
+    `moved_s`: what an alignment has added to the camera's offset since it was tracked; the cut stays the same frames.
+    """
     return VideoReader(
         camera.id,
         camera.sources,
         time_offset_s=camera.time_offset_s,
-        start_s=args.start,
-        end_s=args.end,
+        start_s=None if args.start is None else args.start + moved_s,
+        end_s=None if args.end is None else args.end + moved_s,
         queue_frames=config.video.queue_frames,
         max_pixels=config.video.max_pixels,
         deinterlace=config.video.deinterlace == "auto",

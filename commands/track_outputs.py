@@ -29,7 +29,7 @@ from pipeline.outputs.topology_picture import topology_svg
 from pipeline.outputs.trajectories import write_trajectories
 from pipeline.stages.linking import Linked
 from pipeline.stages.scene import CameraOutcome
-from pipeline.types import Camera, Clock, Frame
+from pipeline.types import Camera, Frame
 from pipeline.video.reader import VideoReader
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,12 @@ class _StoppedError(Exception):
     """Ends an overlay that the user does not wait for: its unfinished file goes away."""
 
 
-def write_outputs(directory: RunDirectory, linked: Linked, clock: Clock) -> None:
+def write_outputs(directory: RunDirectory, linked: Linked) -> None:
     """trajectories.json, topology.svg, mot/ and tracklets/, and the splits beside the checkpoints, which know the
     uncut tracklets."""
     results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in linked.outcomes]
     trajectories = linked.result.trajectories
-    write_trajectories(directory.trajectories, results, trajectories, clock)
+    write_trajectories(directory.trajectories, results, trajectories, linked.clock)
     sizes_wh = {outcome.camera.id: outcome.camera.size_wh for outcome in linked.outcomes}
     atomic_write(directory.topology, topology_svg(linked.result.report.topology, sizes_wh))
     for outcome in linked.outcomes:
@@ -128,7 +128,7 @@ def write_run_report(directory: RunDirectory, state: RunState) -> None:
         program=f"passerby {version()}",
         started=state.started,
         duration_s=(datetime.now(UTC) - state.started).total_seconds(),
-        clock=state.config.clock,
+        clock=linked.clock if linked else "common" if state.config.clock == "common" else "unknown",
         people=len(linked.result.trajectories) if linked else 0,
         cameras=tuple(cameras),
         stages_s=state.stopwatch.seconds(),
@@ -170,7 +170,8 @@ def remarks_on(said: Sequence[Correction], refused: Mapping[int, str], linked: L
 
 def association_report(linked: Linked) -> dict[str, Any]:
     """The part `association` of run_report.json."""
-    return linked.result.report.to_dict() | {"splits": [asdict(split) for split in linked.purified.splits]}
+    aligned = {} if linked.alignment is None else {"clock_alignment": linked.alignment.to_dict()}
+    return linked.result.report.to_dict() | {"splits": [asdict(split) for split in linked.purified.splits]} | aligned
 
 
 def tell(state: RunState, directory: RunDirectory) -> None:
@@ -196,6 +197,9 @@ def tell(state: RunState, directory: RunDirectory) -> None:
         )
     for line in ways_table(report.topology, _WAYS_TOLD):
         log.info("way: %s", line)
+    if state.linked.alignment is not None:
+        for line in state.linked.alignment.lines():
+            log.info("clock: %s", line)
     for line in (*report.fallback_reasons, *report.warnings):
         log.info("association: %s", line)
     if state.exit_code == 4:

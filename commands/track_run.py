@@ -139,14 +139,14 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
     state.linked = linked
     state.remarks = remarks_on(state.corrections, refused | dict(linked.corrected.refused), linked)
     with state.stopwatch("write"):
-        write_outputs(directory, linked, scene.clock)
+        write_outputs(directory, linked)
         if not interruption.asked:  # numbers of a part of the cameras are no numbers to keep
             now = linked.numbers.now
             write_numbers(directory.store, linked.numbers if state.corrections else Numbers(now, now))
     if config.output.overlays and not interruption.asked:
         with state.stopwatch("overlays"):
             missing = write_overlays(
-                lambda camera: open_reader(camera, config, args),
+                lambda camera: open_reader(camera, config, args, moved_s=linked.moved_s(camera.id)),
                 directory,
                 linked,
                 config.output,

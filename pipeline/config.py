@@ -259,7 +259,9 @@ class Config(Section):
     """A whole run."""
 
     schema_version: Literal["1.0"] = "1.0"
-    clock: Literal["common", "unknown"] = "unknown"
+    clock: Literal["common", "unknown", "align"] = Field(
+        default="unknown", description="align: find the cameras' offsets from the people in them, or refuse."
+    )
     calibration: str | None = Field(
         default=None, description="A file of calibrations by camera id, as `run.py calibrate` writes it."
     )

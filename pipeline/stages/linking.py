@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.association.alignment import ClockAlignment
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.corrected import Corrected, correct
 from pipeline.association.corrections import Correction
@@ -13,9 +14,10 @@ from pipeline.association.prior import DistancePrior
 from pipeline.association.purity import Purified, purify
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config
+from pipeline.stages.clocks import find_alignment, on_one_clock
 from pipeline.stages.looking import observed_share
 from pipeline.stages.scene import CameraOutcome
-from pipeline.types import Embeddings, Scene, TrackletKey
+from pipeline.types import Clock, Embeddings, Scene, TrackletKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class Linked:
     corrected: Corrected
     result: AssociationResult
     numbers: Numbers
+    clock: Clock = "unknown"
+    """Of the times in `outcomes` and `result`."""
+    alignment: ClockAlignment | None = None
+    """What was found where the settings ask for an alignment; its offsets are in the cameras if it was accepted."""
+
+    def moved_s(self, camera_id: str) -> float:
+        """Seconds that an accepted alignment added to the camera's times."""
+        found = self.alignment
+        return found.offset_s.get(camera_id, 0.0) if found is not None and found.accepted else 0.0
 
 
 _NO_MEMORY = Memory()
@@ -53,8 +64,17 @@ def link_cameras(
 
     A correction that does not hold (any more) changes nothing: `corrected.refused` tells why.
     """
-    purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
     associator = AverageLinkageAssociator(config.association, prior)
+    purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
+    alignment = None
+    if config.clock == "align":
+        fit = corrected
+        alignment = find_alignment(
+            fit.tracklets, scene, lambda: associator.solve(fit.tracklets, fit.embeddings, scene, fit.known).trajectories
+        )
+        if alignment.accepted:
+            tracked, scene = on_one_clock(tracked, scene, alignment)
+            purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
     result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)
     people, numbers = renumber(result.trajectories, _origin(purified, corrected), memory.numbers)
     by_camera = {
@@ -62,7 +82,7 @@ def link_cameras(
         for outcome, _ in tracked
     }
     outcomes = tuple(replace(outcome, tracklets=tuple(by_camera[outcome.camera.id])) for outcome, _ in tracked)
-    return Linked(outcomes, purified, corrected, replace(result, trajectories=people), numbers)
+    return Linked(outcomes, purified, corrected, replace(result, trajectories=people), numbers, scene.clock, alignment)
 
 
 def make_fit(
