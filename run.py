@@ -22,6 +22,7 @@ from pipeline.errors import PasserbyError
 COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("commands.track", "videos in, one identity per person out (the word may be left out)"),
     "demo": ("commands.demo", "render synthetic cameras, track them and evaluate the result"),
+    "explain": ("commands.explain", "why the tracklets of a person were linked; a sheet of the crops on request"),
     "relink": (
         "commands.relink",
         "correct who is who in a run, or link it anew with other settings, without video",
@@ -38,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(("album", "explain", "search", "report", "export", "serve", "live"))
+LATER = frozenset(("album", "search", "report", "export", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))
