@@ -138,7 +138,7 @@ def _outcome(error: BaseException) -> tuple[int, str]:
         return 128 + signal.SIGTERM, "terminated"
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT, "interrupted"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported
         return 5, "out of memory; fewer cameras at once or a smaller detector.image_size_px need less"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return 5, f"{error.filename or 'output'}: no room left ({error.strerror}); free some space, then --resume"

@@ -1,10 +1,18 @@
-"""Logs on stderr: rich on a terminal, plain lines otherwise; what a file or camera name holds cannot steer either."""
+"""Logs on stderr: rich on a terminal, plain lines otherwise; and in the run directory, where they outlive a terminal.
+
+What a file or camera name holds cannot steer them.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
 import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 PACKAGES = ("pipeline", "runtime", "detectors", "trackers", "reid", "evaluation", "synthetic", "commands")
 
@@ -32,7 +40,8 @@ def configure(verbosity: int = 0) -> None:
         root.removeHandler(handler)
     root.addHandler(_handler())
     root.setLevel(logging.DEBUG if verbosity >= 2 else logging.WARNING)
-    ours = logging.WARNING if verbosity < 0 else logging.INFO if verbosity == 0 else logging.DEBUG
+    root.handlers[0].setLevel(logging.WARNING if verbosity < 0 else logging.NOTSET)
+    ours = logging.INFO if verbosity <= 0 else logging.DEBUG  # also of a quiet run: run.log has them
     for package in PACKAGES:
         logging.getLogger(package).setLevel(ours)
     logging.captureWarnings(True)
@@ -49,3 +58,61 @@ def _handler() -> logging.Handler:
     fancy = RichHandler(console=Console(stderr=True), show_path=False, markup=False, log_time_format="%H:%M:%S")
     fancy.setFormatter(EscapingFormatter("%(message)s"))
     return fancy
+
+
+class RunLog(logging.Handler):
+    """Context manager: what is logged inside goes to a file as well, once `open` has said to which.
+
+    Lines from before are kept until then, and come to nothing without it. A file that can't be written (a full disk)
+    costs its lines, not the run.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(message)s"))
+        self._early: list[str] = []
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            line = f"{kind.__name__}: {error}" if kind else ""
+            self.emit(logging.LogRecord("commands", logging.ERROR, "", 0, "ended by %s", (line,), None))
+        logging.getLogger().removeHandler(self)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self.close()
+
+    def open(self, path: Path) -> None:
+        """Write on at the end of `path`, never through a link."""
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags, 0o644)
+        except OSError as error:
+            logging.getLogger(__name__).warning("%s: no log is written there: %s", path, error.strerror)
+        early, self._early = self._early, []
+        for line in early:
+            self._write(line)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            line = self.format(record) + "\n"
+        except Exception:
+            self.handleError(record)
+            return
+        if self._descriptor >= 0:
+            self._write(line)
+        else:
+            self._early.append(line)
+
+    def _write(self, line: str) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))

@@ -22,7 +22,7 @@ from pipeline.outputs.atomic import atomic_write
 from pipeline.outputs.fingerprint import config_hash
 from pipeline.outputs.mot import write_mot, write_tracklets
 from pipeline.outputs.overlay import render_overlay
-from pipeline.outputs.report import RunReport, camera_report, library_versions, write_report
+from pipeline.outputs.report import RunReport, camera_report, environment, library_versions, write_report
 from pipeline.outputs.results import CameraResult
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.topology_picture import topology_svg
@@ -137,6 +137,7 @@ def write_run_report(directory: RunDirectory, state: RunState) -> None:
         hashes=hashes,
         networks=networks.descriptions if networks else {},
         arguments={**asdict(state.cut), "resumed": state.resumed},
+        environment=environment(),
         notices=(*state.notices, *state.remarks, *notices),
         fault=state.fault,
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from commands.cameras import CameraFiles
 from commands.interruption import Interruption
+from commands.logging import RunLog
 from commands.progress import FrameProgress
 from commands.stored_run import info_of, outcome_of, store_scene
 from commands.track_cameras import make_jobs, make_scene, open_cameras, open_reader
@@ -50,10 +51,11 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
     camera (4), disk or memory (5). Once the work has begun run_report.json is written whatever happens.
     """
     state = RunState(files, config, Cut(args.start, args.end), resumed=directory.resumed)
-    with Interruption() as interruption:
+    with RunLog() as run_log, Interruption() as interruption:
         try:
             networks, done = _prepare(state, directory)  # a signal ends this at once: nothing was begun
             directory.begin()
+            run_log.open(directory.log)
             atomic_write(directory.config, dump_config(config))
         except (UsageError, ResourceError, KeyboardInterrupt) as error:
             directory.abandon()
@@ -83,7 +85,7 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
             raise
         finally:
             write_run_report(directory, state)
-    tell(state, directory)
+        tell(state, directory)
     if args.json:
         print_summary(state, directory)
     return state.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,15 +64,30 @@ def choose_device(wanted: str) -> str:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
-        device = "cuda:0" if count else "cpu"
-        logger.info("device auto: %s", device if count else "cpu (no usable CUDA GPU)")
-        return device
+        why = _unusable("cuda:0") if count else "no usable CUDA GPU"
+        logger.info("device auto: %s", f"cpu ({why})" if why else "cuda:0")
+        return "cpu" if why else "cuda:0"
     index = int(wanted.partition(":")[2] or 0)
     if index >= count:
         raise UsageError(
             f"--device {wanted}: no such GPU (torch {torch.__version__} sees {count}); use --device cpu or auto"
         )
+    if why := _unusable(f"cuda:{index}"):
+        raise UsageError(f"--device {wanted}: {why}; update the driver, or use --device cpu or auto")
     return f"cuda:{index}"
+
+
+def _unusable(device: str) -> str:
+    """Why a GPU that torch lists can't compute (it or its driver is too old, its memory is full); "" if it can."""
+    import torch  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of an unsupported architecture and then fails
+            right = float((torch.ones(1, device=device) + 1).sum()) == 2.0
+    except (RuntimeError, AssertionError) as error:
+        return f"{device} cannot be used ({str(error).strip().splitlines()[0][:120]})"
+    return "" if right else f"{device} cannot be used (1 + 1 is not 2 there)"
 
 
 def compile_module(

@@ -24,6 +24,11 @@ SCHEMA_VERSION = "1.0"
 
 LIBRARIES = ("av", "numpy", "opencv-python", "openvino", "scipy", "torch", "torchvision", "ultralytics", "lap")
 
+VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PYTHONPATH",
+    "YOLO_AUTOINSTALL", "YOLO_OFFLINE", "YOLO_CONFIG_DIR",
+)  # fmt: skip
+
 _SECRETS = (
     (re.compile(r"(?<=//)[^/@\s]+@"), "***@"),
     (re.compile(r"(?i)\b((?:pass(?:word|wd)?|pwd|token|secret|api_?key|auth)=)[^&\s;,]+"), r"\1***"),
@@ -74,6 +79,8 @@ class RunReport:
     """Where and how each network ran, e.g. `{"detector": "OpenVINO CPU bf16"}`."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the command line said beside the settings: the cut, whether it was resumed."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Processors that may be used, and variables of the caller that change threads, devices or imports."""
     notices: tuple[str, ...] = ()
     fault: str | None = None
     """What ended the run, when it ended early."""
@@ -123,6 +130,12 @@ def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def environment() -> dict[str, str]:
+    """What the caller's environment says that a run's speed or results may depend on."""
+    said = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    return {"processors": str(len(os.sched_getaffinity(0))), **said}
 
 
 def write_report(path: Path, report: RunReport) -> None:

@@ -32,7 +32,14 @@ _PER_CAMERA: dict[Kind, tuple[str, str]] = {
     "tracklets": ("tracklets", ".txt"),
     "overlay": ("overlays", ".mp4"),
 }
-_FILES = ("trajectories.json", "run_report.json", "config.resolved.yaml", "evaluation.json", "topology.svg")
+_FILES = (
+    "trajectories.json",
+    "run_report.json",
+    "config.resolved.yaml",
+    "evaluation.json",
+    "topology.svg",
+    "run.log",
+)
 _FOLDERS = ("mot", "tracklets", "overlays", "sheets", "store")
 _KEPT = "store/corrections.yaml"
 """The user's own work: not even --overwrite takes it away."""
@@ -111,6 +118,11 @@ class RunDirectory:
         return self.root / "config.resolved.yaml"
 
     @property
+    def log(self) -> Path:
+        """run.log, what the run said; `--resume` goes on with it."""
+        return self.root / "run.log"
+
+    @property
     def evaluation(self) -> Path:
         """evaluation.json."""
         return self.root / "evaluation.json"
@@ -126,12 +138,12 @@ class RunDirectory:
         return _folder(self.root / "store", 0o700)
 
     def begin(self) -> None:
-        """Remove what an earlier run left (of one that is resumed, store/ stays), so that two are never mixed.
+        """Remove what an earlier run left (of one that is resumed store/ and run.log stay): two are never mixed.
 
         Called when all that can be refused has been checked: until then nothing of the earlier run is touched.
         """
         if not self.fresh:
-            _clear(self.root, keep=("store",) if self.resumed else ())
+            _clear(self.root, keep=("store", "run.log") if self.resumed else ())
 
     def abandon(self) -> None:
         """Take a fresh directory away again: nothing was started in it."""

@@ -23,12 +23,15 @@ __all__ = ["ReadReport", "VideoReader"]
 
 STALL_S = 60.0
 """Without a packet for this long the camera's reading ends: a dead disk or network share."""
+WAITING_BYTES = 256 << 20
+"""Decoded pictures of a camera that may wait: 10 of 3840 x 2160; two may always."""
 _JOIN_S = 5.0
 _log = logging.getLogger(__name__)
 
 
 class VideoReader:
-    """Context manager and iterator of Frame. Decoding runs ahead in a thread; at most `queue_frames` frames wait.
+    """Context manager and iterator of Frame. Decoding runs ahead in a thread; at most `queue_frames` frames wait, fewer
+    where they would be more than WAITING_BYTES.
 
     Time: the first file's first time stamp becomes 0 (a file whose stamps start at 10 s starts at 0), `time_offset_s`
     is added. Stamps are the container's, so variable frame rates and B-frames are right; those that are missing,
@@ -72,6 +75,8 @@ class VideoReader:
             raise UsageError(f"camera {camera_id}: the start ({start_s} s) must lie before the end ({end_s} s)")
         self._account = Account()
         self._infos = self._probe_all(camera_id, sources, max_pixels)
+        width, height = self._infos[0].size_wh
+        queue_frames = min(queue_frames, max(WAITING_BYTES // (3 * width * height), 2))
         self._channel: Channel[Frame] = Channel(queue_frames, STALL_S)
         plan = ReadPlan(camera_id, self._infos, time_offset_s, start_s, end_s, max_pixels, threads, deinterlace)
         reading = CameraReading(plan, self._account, self._channel)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.errors import CameraError
-from pipeline.outputs.report import RunReport, camera_report, library_versions, plain, write_report
+from pipeline.outputs.report import RunReport, camera_report, environment, library_versions, plain, write_report
 from pipeline.video.report import ReadReport
 
 READ = ReadReport(
@@ -50,6 +51,25 @@ def written(tmp_path: Path, value: RunReport) -> dict[str, object]:
     text = (tmp_path / "run_report.json").read_text(encoding="utf-8")
     document: dict[str, object] = json.loads(text, parse_constant=refuse)
     return document
+
+
+def test_the_caller_s_environment_is_recorded_without_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("YOLO_AUTOINSTALL", "true")
+    monkeypatch.setenv("PYTHONPATH", "/x/token=abc")
+    monkeypatch.setenv("MY_PASSWORD", "hunter2")
+    document = written(tmp_path, report(environment=environment()))
+    said = document["environment"]
+    assert isinstance(said, dict)
+    assert int(said.pop("processors")) >= 1
+    assert {name: said[name] for name in ("OMP_NUM_THREADS", "YOLO_AUTOINSTALL", "PYTHONPATH")} == {
+        "OMP_NUM_THREADS": "3",
+        "YOLO_AUTOINSTALL": "true",
+        "PYTHONPATH": "/x/token=***",
+    }
+    assert "hunter2" not in str(document)
 
 
 def test_cameras_tell_what_was_read_and_lost(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def test_a_closed_terminal_does_not_end_the_run(scene: Scene, reference: Path, t
     os.close(master)
     assert process.wait(timeout=60) == 0
     assert (output / "trajectories.json").read_bytes() == (reference / "trajectories.json").read_bytes()
+    assert "people in all" in (output / "run.log").read_text(), "what the terminal no longer took is in the file"
 
 
 def test_readers_of_the_output_that_leave_change_nothing(scene: Scene, reference: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pipeline.config import RuntimeConfig
-from pipeline.errors import UsageError
+from pipeline.errors import ResourceError, UsageError
 from runtime.network import choose_device, compile_file, compile_module, module_compiler
 from runtime.openvino_network import cpu_precision
 from runtime.torch_network import TorchNetwork
@@ -155,10 +155,64 @@ def test_auto_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: py
     assert choose_device("cpu") == "cpu"
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU that works is here: none can be pretended that does not")
+def test_a_gpu_that_is_listed_and_cannot_compute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Too old for this torch, or its driver is: found by adding 1 and 1, before any network is loaded."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match=r"--device cuda: cuda:0 cannot be used \(.*update the driver, or") as error:
+        choose_device("cuda")
+    assert "\n" not in str(error.value)
+    with caplog.at_level(logging.INFO):
+        assert choose_device("auto") == "cpu"
+    assert "device auto: cpu (cuda:0 cannot be used (" in caplog.text
+
+
+class Crowded(torch.nn.Module):
+    """Two outputs, the mean and the number of the image; has memory for `room` images."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room, self.asked = room, []
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.asked.append(len(images))
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore of this")
+        return images.mean((1, 2, 3)), images[:, 0, 0]
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_of_it_lost(caplog: pytest.LogCaptureFixture) -> None:
+    module = Crowded(3)
+    network = TorchNetwork(module, (3, 64, 32), "cpu", "f32")
+    images = batch(13)
+    means, rows = network(images)
+    np.testing.assert_allclose(means, images.mean((1, 2, 3)), atol=1e-6)
+    np.testing.assert_array_equal(rows, images[:, 0, 0])
+    assert module.asked == [1, 13, 7, 4, 2, 2, 2, 2, 2, 2, 1]
+    module.asked.clear()
+    network(images[:5])
+    assert module.asked == [2, 2, 1], "it is remembered"
+    assert "out of memory with 13 images, going on with 7 at once" in caplog.text
+
+
+def test_not_even_one_image_fits_is_exit_5() -> None:
+    module = Crowded(1)
+    network = TorchNetwork(module, (3, 64, 32), "cpu", "f32")
+    module.room = 0
+    with pytest.raises(ResourceError, match="not enough memory for a single image") as error:
+        network(batch(2))
+    assert error.value.exit_code == 5
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:0"])
 def test_a_gpu_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("runtime.network._unusable", lambda device: "")
     assert choose_device(wanted) == "cuda:0"
     assert choose_device("auto") == "cuda:0"
 

@@ -42,6 +42,16 @@ def test_queue_is_bounded_and_nothing_is_lost(long_video, numbers):
     assert [frame.index for frame in frames] == list(range(240))
 
 
+def test_large_pictures_wait_in_smaller_numbers(tmp_path, encode, monkeypatch):
+    """8K at 8 frames a camera would be 800 MB."""
+    monkeypatch.setattr("pipeline.video.reader.WAITING_BYTES", 3 * 160 * 96 * 3)
+    with VideoReader("cam", [encode(tmp_path / "a.mp4", 30)], queue_frames=8) as reader:
+        next(reader)
+        time.sleep(0.3)
+        assert len(list(reader)) == 29
+    assert reader._channel.most_waiting == 3
+
+
 def test_slow_consumer_gets_every_frame(tmp_path, encode, read, numbers):
     path = encode(tmp_path / "s.mp4", 20)
     seen = []
