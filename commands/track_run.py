@@ -55,8 +55,8 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
         try:
             networks, done = _prepare(state, directory)  # a signal ends this at once: nothing was begun
             directory.begin()
-            run_log.open(directory.log)
             atomic_write(directory.config, dump_config(config))
+            run_log.open(directory.log)
         except (UsageError, ResourceError, KeyboardInterrupt) as error:
             directory.abandon()
             if isinstance(error, KeyboardInterrupt) and interruption.asked:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
+import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,8 @@ from pipeline.outputs.journal import DetectionJournal, JournaledDetector, refuse
 from pipeline.types import Detections, Frame
 from pipeline.video.reader import VideoReader
 from reid import build_embedder
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 MADE_WITH = Fingerprint("settings", "video", "weights")
 FRAMES = 12
@@ -205,3 +210,29 @@ def test_twenty_kills_at_random_moments_change_no_byte_of_the_result(scene: Scen
     assert outcome.kills == 20
     assert outcome.finished >= 4
     assert outcome.met["tracking"] >= 5, "the kills are to meet the work, not only the start"
+
+
+def test_a_camera_that_is_added_later_leaves_the_numbers_as_they_are(
+    scene: Scene, reference: Path, track: Run, tmp_path: Path
+) -> None:
+    """The second camera first, then both: alone it numbers its four people 1 to 4, in its own order. With the other
+    one, whose people come first, they would be numbered anew."""
+
+    def numbers(output: Path) -> dict[int, int]:
+        """Person by track of the second camera."""
+        document = json.loads((output / "trajectories.json").read_text())
+        return {
+            tracklet["track_id"]: person["person_id"]
+            for person in document["trajectories"]
+            for tracklet in person["tracklets"]
+            if tracklet["camera_id"] == "cam1"
+        }
+
+    output = tmp_path / "run"
+    alone = replace(scene, videos=scene.videos[1:])
+    assert track(alone, output, "--no-render").returncode == 0
+    before = numbers(output)
+    assert sorted(set(before.values())) == [1, 2, 3, 4]
+    assert track(scene, output, "--no-render", "--resume").returncode == 0
+    assert numbers(output) == before
+    assert numbers(reference) != before, "the scene shows nothing: the numbers would be the same anyway"
