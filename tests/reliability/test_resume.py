@@ -215,8 +215,7 @@ def test_twenty_kills_at_random_moments_change_no_byte_of_the_result(scene: Scen
 def test_a_camera_that_is_added_later_leaves_the_numbers_as_they_are(
     scene: Scene, reference: Path, track: Run, tmp_path: Path
 ) -> None:
-    """The second camera first, then both: alone it numbers its four people 1 to 4, in its own order. With the other
-    one, whose people come first, they would be numbered anew."""
+    """The second camera first, then both. Together, and for the first time, some would have other numbers."""
 
     def numbers(output: Path) -> dict[int, int]:
         """Person by track of the second camera."""
@@ -232,7 +231,7 @@ def test_a_camera_that_is_added_later_leaves_the_numbers_as_they_are(
     alone = replace(scene, videos=scene.videos[1:])
     assert track(alone, output, "--no-render").returncode == 0
     before = numbers(output)
-    assert sorted(set(before.values())) == [1, 2, 3, 4]
+    assert len(before) == 4
     assert track(scene, output, "--no-render", "--resume").returncode == 0
     assert numbers(output) == before
     assert numbers(reference) != before, "the scene shows nothing: the numbers would be the same anyway"
