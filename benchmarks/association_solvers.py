@@ -29,7 +29,12 @@ from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Int64
 
-SCENES = ((50, 0, 0.0), (50, 50, 0.0), (50, 50, 0.5), (50, 50, 1.0))
+SCENES = {
+    "cuhk01_671": ((50, 50, 0.0), (50, 50, 1.0), (200, 200, 0.5)),
+    "pku_reid_train": ((50, 0, 0.0), (50, 0, 0.5), (50, 0, 1.0)),
+    "3dpes": ((50, 50, 0.0), (50, 50, 0.5), (50, 50, 1.0)),
+}
+"""People in both cameras, in one only, share of broken visits."""
 WAYS = ("average", "heuristic", "exact", "heuristic damped", "exact damped")
 
 
@@ -110,7 +115,7 @@ def scenes(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Simulation
         }
         prior = fit_prior(Path(arguments.model).stem, ", ".join(PRIOR_SETS), sets)
         for name, crops in sets.items():
-            for people, passers_by, broken in SCENES:
+            for people, passers_by, broken in SCENES[name]:
                 some = [simulate(crops, people, passers_by, s, fragments=broken) for s in range(arguments.seeds)]
                 yield f"{name} {people} + {passers_by}, {broken:.0%} broken", some, prior
     for count in arguments.stream:

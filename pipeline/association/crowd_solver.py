@@ -27,7 +27,7 @@ from pipeline.association.crowd import Crowd, build_crowd
 from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
 from pipeline.association.journeys import Journeys
 from pipeline.association.pair_evidence import PairEvidence
-from pipeline.association.pair_scores import PairScores, Veto, barred, score_pairs
+from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, barred, score_pairs
 from pipeline.association.prior import DistancePrior
 from pipeline.association.sampled_evidence import sample_evidence, spread_over
 from pipeline.association.similarity import aggregate, crop_statistics, reliability
@@ -39,8 +39,6 @@ from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Float64, Int64, Scene, Tracklet, TrackletKey
 
-_LIFT = 1.3
-"""Rivals lift a pair by -log 0.3 = 1.2 at most (competition.py): whoever is as far below the floor cannot pass it."""
 _BACKGROUND_PAIRS = 300_000
 """Pairs of anybody with anybody that tell which times and ways are common: 120 for each pair of 50 cameras."""
 _RUNS = 8
@@ -155,7 +153,7 @@ def _pairs_to_learn_from(scores: PairScores) -> tuple[Int64, Int64, Float64, Flo
 def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution:
     """Average linkage from the groups `given (N,)`, numbered by lowest row, within which nothing is barred."""
     scores = affinity.scores
-    near = np.flatnonzero(scores.candidates.log_odds > floor - _LIFT)
+    near = np.flatnonzero(scores.candidates.log_odds > floor - RIVALS_LIFT)
     left, right = scores.candidates.left[near], scores.candidates.right[near]
     edges = Edges(left, right, scores.of_candidates(near)).above(floor)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.association.affinity import Compared, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
+from pipeline.association.crowd_solver import CalibratedCrowd, calibrate_crowd
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, cosine_distances, reliability
 from pipeline.config import AssociationConfig, TrackerConfig
@@ -68,14 +69,7 @@ def purify(
     gaps = {t.key: t.gaps(config.split_gap_s) for t in ordered}
     if not len(usable) or not any(gaps.values()):
         return Purified(tuple(ordered), embeddings, ())
-    constraints = build_constraints(
-        ordered,
-        scene,
-        duplicate_overlap=config.duplicate_overlap,
-        well_apart_overlap=config.well_apart_overlap,
-        slack_s=config.clock_slack_s,
-    )
-    compared = compare(ordered, usable, constraints, prior, centred=False)
+    compared = _compared(ordered, usable, scene, config, prior)
     rows_of: dict[TrackletKey, list[int]] = {}
     for row, key in enumerate(usable.keys):
         rows_of.setdefault(key, []).append(row)
@@ -91,8 +85,32 @@ def purify(
     )
 
 
+def _compared(
+    ordered: Sequence[Tracklet],
+    usable: Embeddings,
+    scene: Scene,
+    config: AssociationConfig,
+    prior: DistancePrior | None,
+) -> Compared | CalibratedCrowd:
+    """What distances mean here; of many tracklets, by a sample."""
+    if len(ordered) > config.dense_up_to:
+        return calibrate_crowd(ordered, usable, scene, prior, config, centred=False)
+    constraints = build_constraints(
+        ordered,
+        scene,
+        duplicate_overlap=config.duplicate_overlap,
+        well_apart_overlap=config.well_apart_overlap,
+        slack_s=config.clock_slack_s,
+    )
+    return compare(ordered, usable, constraints, prior, centred=False)
+
+
 def _cuts(
-    tracklet: Tracklet, gaps: Sequence[tuple[int, int]], embeddings: Embeddings, rows: list[int], compared: Compared
+    tracklet: Tracklet,
+    gaps: Sequence[tuple[int, int]],
+    embeddings: Embeddings,
+    rows: list[int],
+    compared: Compared | CalibratedCrowd,
 ) -> list[tuple[int, float]]:
     """`(row of the first box after the gap, log-odds)` of each gap whose sides look like two people.
 

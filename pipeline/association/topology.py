@@ -198,9 +198,10 @@ def _way_gaps(way_row: Int64, rows: int, ways: Ways, weight: Float64) -> Float64
 def _shortest(cameras: int, ways: Ways, weight: Float64) -> Float64:
     """Shortest gap of links surer than not `(C, C)`, -inf where links are too few; 1 in 50 may be wrong."""
     result = np.full((cameras, cameras), -np.inf)
-    for a in range(cameras):
-        for b in range(cameras):
-            here = (ways.from_camera == a) & (ways.to_camera == b) & (weight > 0.5)
-            if a != b and weight[here].sum() >= _VETO_LINKS:
-                result[a, b] = np.quantile(ways.gap_s[here], 0.02)
+    sure = np.flatnonzero((weight > 0.5) & (ways.from_camera != ways.to_camera))
+    pair = ways.from_camera[sure] * cameras + ways.to_camera[sure]
+    order = np.argsort(pair, kind="stable")
+    for rows in np.split(sure[order], np.flatnonzero(np.diff(pair[order])) + 1):
+        if len(rows) and weight[rows].sum() >= _VETO_LINKS:
+            result[ways.from_camera[rows[0]], ways.to_camera[rows[0]]] = np.quantile(ways.gap_s[rows], 0.02)
     return result

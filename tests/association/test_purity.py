@@ -158,3 +158,12 @@ def test_gaps_are_found_by_time_not_by_frames() -> None:
     frames = np.arange(4)
     slow = Tracklet(("hall", 1), frames, frames * 2.0, np.tile([[0, 0, 9, 9]], (4, 1)), np.ones(4), np.ones(4, bool))
     assert slow.gaps(0.5) == [], "a camera of one frame in two seconds has no gap between its frames"
+
+
+def test_many_tracklets_are_split_by_a_sample() -> None:
+    """No matrix of all pairs is made beyond association.dense_up_to."""
+    tracklets, embeddings = scene_with_gap(same_person=False)
+    usual = purify(tracklets, embeddings, SCENE, AssociationConfig()).splits
+    sampled = purify(tracklets, embeddings, SCENE, AssociationConfig(dense_up_to=0)).splits
+    assert [(s.key, s.new_key, s.time_s) for s in sampled] == [(s.key, s.new_key, s.time_s) for s in usual]
+    assert len(usual) == 1
