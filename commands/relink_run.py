@@ -66,7 +66,7 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     write_corrections(directory.store, said)
     if args.overrides:
         atomic_write(directory.config, dump_config(run.config))
-    write_outputs(directory, linked)
+    write_outputs(directory, linked, run.config.output)
     write_numbers(directory.store, linked.numbers)
     changed = directory.trajectories.read_bytes() != old_bytes
     removed = _remove_derived(directory) if changed else []

@@ -19,7 +19,10 @@ from pipeline.association.topology_report import ways_table
 from pipeline.config import OutputConfig
 from pipeline.errors import CameraError
 from pipeline.outputs.atomic import atomic_write
+from pipeline.outputs.birds_eye import render_birds_eye
 from pipeline.outputs.fingerprint import config_hash
+from pipeline.outputs.floor_paths import floor_paths
+from pipeline.outputs.floor_plan import floor_plan_svg
 from pipeline.outputs.mot import write_mot, write_tracklets
 from pipeline.outputs.overlay import render_overlay
 from pipeline.outputs.report import RunReport, camera_report, environment, library_versions, write_report
@@ -43,7 +46,7 @@ class _StoppedError(Exception):
     """Ends an overlay that the user does not wait for: its unfinished file goes away."""
 
 
-def write_outputs(directory: RunDirectory, linked: Linked) -> None:
+def write_outputs(directory: RunDirectory, linked: Linked, options: OutputConfig) -> None:
     """trajectories.json, topology.svg, mot/ and tracklets/, and the splits beside the checkpoints, which know the
     uncut tracklets."""
     results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in linked.outcomes]
@@ -51,12 +54,29 @@ def write_outputs(directory: RunDirectory, linked: Linked) -> None:
     write_trajectories(directory.trajectories, results, trajectories, linked.clock)
     sizes_wh = {outcome.camera.id: outcome.camera.size_wh for outcome in linked.outcomes}
     atomic_write(directory.topology, topology_svg(linked.result.report.topology, sizes_wh))
+    _write_floor(directory, linked, options)
     for outcome in linked.outcomes:
         camera_id = outcome.camera.id
         write_mot(directory.path_for(camera_id, "mot"), camera_id, trajectories)
         write_tracklets(directory.path_for(camera_id, "tracklets"), camera_id, outcome.tracklets)
     splits = json.dumps([asdict(split) for split in linked.purified.splits], allow_nan=False)
     atomic_write(directory.store / "splits.json", splits + "\n", 0o600)
+
+
+def _write_floor(directory: RunDirectory, linked: Linked, options: OutputConfig) -> None:
+    """floor_plan.svg and birds_eye.mp4; what the settings or the cameras do not give (any more) is not there."""
+    cameras = [outcome.camera for outcome in linked.outcomes]
+    wanted = options.floor_plan or options.birds_eye
+    paths = floor_paths(linked.result.trajectories, cameras, linked.clock) if wanted else ()
+    plan = floor_plan_svg(paths, cameras) if options.floor_plan else ""
+    if plan:
+        atomic_write(directory.floor_plan, plan)
+    else:
+        directory.floor_plan.unlink(missing_ok=True)
+    if not (options.birds_eye and linked.clock != "unknown" and render_birds_eye(paths, cameras, directory.birds_eye)):
+        directory.birds_eye.unlink(missing_ok=True)
+        if options.birds_eye:
+            log.warning("no birds_eye.mp4: it wants calibrated cameras on a common or aligned clock")
 
 
 def _duration_s(outcome: CameraOutcome) -> float:

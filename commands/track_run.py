@@ -141,7 +141,7 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
     state.linked = linked
     state.remarks = remarks_on(state.corrections, refused | dict(linked.corrected.refused), linked)
     with state.stopwatch("write"):
-        write_outputs(directory, linked)
+        write_outputs(directory, linked, config.output)
         if not interruption.asked:  # numbers of a part of the cameras are no numbers to keep
             now = linked.numbers.now
             write_numbers(directory.store, linked.numbers if state.corrections else Numbers(now, now))

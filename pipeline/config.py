@@ -213,6 +213,10 @@ class OutputConfig(Section):
     """What is written. Privacy blur covers people who were tracked; someone who was missed is not covered."""
 
     overlays: bool = Field(default=True, description="Write overlays/<camera>.mp4.")
+    floor_plan: bool = Field(default=True, description="Write floor_plan.svg, where a camera is calibrated.")
+    birds_eye: bool = Field(
+        default=False, description="Write birds_eye.mp4, where a camera is calibrated and the cameras share a clock."
+    )
     trail_s: Seconds = Field(default=2.0, le=60.0, description="Length of the trail behind the feet; 0 = none.")
     max_height_px: int = Field(default=1080, ge=64, le=4320, description="Taller overlays are scaled down.")
     blur: Literal["none", "heads", "persons"] = Field(default="none", description="Pixelated in the overlays.")

@@ -26,6 +26,9 @@ _LEAST_AHEAD = 6.0
 """Natural log-likelihood by which the best offset stands above every other."""
 _MOST_SIGMA_S = 1.5
 _OVERLAP_S = 0.5
+_USUAL_STRENGTH = 3.0
+_UNEVEN = 0.1
+"""Share of a way's time by which ways there and back may differ for everybody: people are lost to sight elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def travel_offset(pairs: Sequence[Visits], camera_a: str, camera_b: str) -> Cloc
     span = max(2.0, _TYPICAL_S[typical])
     elsewhere = everything[np.abs(grid - grid[best]) > span]
     rival = float(elsewhere.max()) if len(elsewhere) else -np.inf
-    sigma = _jackknife(a, b, person, float(grid[best]), _TYPICAL_S[typical])
+    sigma = _sigma(a, b, person, float(grid[best]), _TYPICAL_S[typical])
     people = len(np.unique(person[there | back]))
     faults = []
     if there.sum() < _LEAST_EACH or back.sum() < _LEAST_EACH:
@@ -109,16 +112,19 @@ def _centre(a: Float64, b: Float64, offset: float, typical: float) -> tuple[floa
     return offset, goes, returns
 
 
-def _jackknife(a: Float64, b: Float64, person: np.typing.NDArray[np.int64], offset: float, typical: float) -> float:
-    """One sigma of the centre: robust spread of the ways over the root of their number, both ways."""
+def _sigma(a: Float64, b: Float64, person: np.typing.NDArray[np.int64], offset: float, typical: float) -> float:
+    """One sigma of the centre: robust spread of the ways over the root of the people's number, both ways."""
     there, back, goes, returns = _ways(a, b, offset, typical)
     if goes.sum() < 2 or returns.sum() < 2:
         return float("inf")
 
     def error(values: Float64, who: np.typing.NDArray[np.int64]) -> float:
-        spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+        found = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+        # Of a few ways the spread may look small by chance: that of all ways weighs as much as some more.
+        usual, number = _WIDTH * typical, len(np.unique(who))
+        spread = np.sqrt((number * found**2 + _USUAL_STRENGTH * usual**2) / (number + _USUAL_STRENGTH))
         # The median's own error, of a normal: 1.25 sigma / sqrt(n); a person's ways are not independent.
-        return float(1.2533 * max(spread, 0.1) / np.sqrt(len(np.unique(who))))
+        return float(1.2533 * spread / np.sqrt(number))
 
     both = error(there[goes], person[goes]) ** 2 + error(back[returns], person[returns]) ** 2
-    return float(np.sqrt(both) / 2)
+    return float(np.sqrt(both / 4 + (_UNEVEN * typical) ** 2))

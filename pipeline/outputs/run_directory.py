@@ -39,6 +39,8 @@ _FILES = (
     "evaluation.json",
     "topology.svg",
     "run.log",
+    "floor_plan.svg",
+    "birds_eye.mp4",
 )
 _FOLDERS = ("mot", "tracklets", "overlays", "sheets", "store")
 _KEPT = "store/corrections.yaml"
@@ -101,6 +103,16 @@ class RunDirectory:
     def trajectories(self) -> Path:
         """trajectories.json."""
         return self.root / "trajectories.json"
+
+    @property
+    def floor_plan(self) -> Path:
+        """floor_plan.svg."""
+        return self.root / "floor_plan.svg"
+
+    @property
+    def birds_eye(self) -> Path:
+        """birds_eye.mp4."""
+        return self.root / "birds_eye.mp4"
 
     @property
     def topology(self) -> Path:
