@@ -103,12 +103,20 @@ class CropConfig(Section):
     """The crops of a tracklet that are embedded."""
 
     per_tracklet: int = Field(default=5, ge=1, le=64)
-    slot_s: float = Field(default=0.4, gt=0.0, description="Two kept crops come from different slots of this length.")
-    gap_s: float = Field(
-        default=0.5, gt=0.0, description="After as long unseen it may be somebody else: crops from both sides are kept."
+    slot_s: float = Field(
+        default=0.4,
+        gt=0.0,
+        description="Two kept crops come from different slots of this length, or longer.",
+    )
+    spread: int = Field(
+        default=24,
+        ge=1,
+        le=256,
+        description="Crops of a tracklet, spread in time, that are embedded to find where it went on with somebody "
+        "else; the best per_tracklet of them describe the person.",
     )
     min_height_px: int = Field(default=32, ge=1, description="Smaller people are tracked but never embedded.")
-    max_height_px: int = Field(default=384, ge=32, description="Taller crops are kept at this height (MGN's input).")
+    max_height_px: int = Field(default=256, ge=32, description="Taller crops are kept at this height.")
 
 
 class EmbedderConfig(Section):

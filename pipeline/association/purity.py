@@ -1,16 +1,12 @@
-"""Tracklets fit to link: where the tracker went on with somebody else after a gap, the tracklet is split.
+"""Tracklets fit to link: where the tracker went on with somebody else (switches.py), the tracklet is split.
 
-A tracker bridges a gap by motion alone. Whether it was right is asked of appearance afterwards: the crops before the
-gap against those after it, by the log-odds that association calibrates on the footage, with what is known of gaps
-before any look: on campus_auditorium and TUD (detections of YOLOv8n and Faster R-CNN, this project's tracker) 283 of
-327 gaps of 0.5 to 1 s, 150 of 185 of 1 to 2 s and 43 of 57 of 2 to 3 s led to the same person
-(`python -m benchmarks.gaps --data ../shared/data`).
+A tracker goes on by motion alone; whether it was right is asked of appearance afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,12 +14,9 @@ from pipeline.association.affinity import Compared, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.crowd_solver import CalibratedCrowd, calibrate_crowd
 from pipeline.association.prior import DistancePrior
-from pipeline.association.similarity import aggregate, cosine_distances, reliability
+from pipeline.association.switches import agree, find_cuts, learn_looks, neighbours
 from pipeline.config import AssociationConfig, TrackerConfig
-from pipeline.types import Embeddings, Float64, Scene, Tracklet, TrackletKey
-
-GAP_KEPT_RIGHT = 0.84
-"""Share of gaps that lead to the same person: 476 of 569, see above."""
+from pipeline.types import Embeddings, Scene, Tracklet, TrackletKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +51,29 @@ def purify(
     *,
     keep: TrackerConfig | None = None,
 ) -> Purified:
-    """Split the tracklets that look like two people before and after a gap of `config.split_gap_s` or more.
+    """Split the tracklets that look like two people before and after some moment.
 
-    The part before the first cut keeps its id, later parts get ids above all others of the camera. Where one side of
-    a gap has no crop, nothing is split. A part that TrackletBuilder would have dropped by the rule in `keep` (default:
-    the settings' defaults) is dropped.
+    The part before the first cut keeps its id, later parts get ids above all others of the camera. A gap (unseen for
+    `config.split_gap_s` or more) wants a crop on each side, any other moment more (switches.py). A part that
+    TrackletBuilder would have dropped by the rule in `keep` (default: the settings' defaults) is dropped.
     """
     ordered = sorted(tracklets, key=lambda t: t.key)
     usable = usable_embeddings(ordered, embeddings)
-    gaps = {t.key: t.gaps(config.split_gap_s) for t in ordered}
-    if not len(usable) or not any(gaps.values()):
-        return Purified(tuple(ordered), embeddings, ())
-    compared = _compared(ordered, usable, scene, config, prior)
     rows_of: dict[TrackletKey, list[int]] = {}
     for row, key in enumerate(usable.keys):
         rows_of.setdefault(key, []).append(row)
-    cuts = {
-        t.key: _cuts(t, gaps[t.key], usable, rows_of[t.key], compared)
-        for t in ordered
-        if gaps[t.key] and t.key in rows_of
-    }
+    if not any(len(rows) > 1 for rows in rows_of.values()):
+        return Purified(tuple(ordered), embeddings, ())
+    compared = _compared(ordered, usable, scene, config, prior)
+    looks = learn_looks(usable, compared.calibration.different_within)
+    if looks is None:
+        return Purified(tuple(ordered), embeddings, ())
+    overlap = neighbours(ordered)
+    found = [
+        find_cuts(t, t.gaps(config.split_gap_s), overlap[n], _take(usable, rows_of.get(t.key, [])), looks)
+        for n, t in enumerate(ordered)
+    ]
+    cuts = {t.key: [(c.row, c.log_odds) for c in own] for t, own in zip(ordered, agree(ordered, found), strict=True)}
     return (
         _apply(ordered, embeddings, cuts, keep or TrackerConfig())
         if any(cuts.values())
@@ -105,38 +101,26 @@ def _compared(
     return compare(ordered, usable, constraints, prior, centred=False)
 
 
-def _cuts(
-    tracklet: Tracklet,
-    gaps: Sequence[tuple[int, int]],
-    embeddings: Embeddings,
-    rows: list[int],
-    compared: Compared | CalibratedCrowd,
-) -> list[tuple[int, float]]:
-    """`(row of the first box after the gap, log-odds)` of each gap whose sides look like two people.
+def best_crops(embeddings: Embeddings, per_tracklet: int) -> Embeddings:
+    """The `per_tracklet` rows of best quality of each tracklet, in the order given: more were embedded to find where
+    a tracklet went on with somebody else, and the worse ones would only blur who it is."""
+    order = np.lexsort((embeddings.frame_index, -embeddings.quality)).tolist()
+    left = dict.fromkeys(embeddings.keys, per_tracklet)
+    kept: list[int] = []
+    for row in order:
+        if left[embeddings.keys[row]] > 0:
+            left[embeddings.keys[row]] -= 1
+            kept.append(row)
+    return embeddings if len(kept) == len(embeddings) else _take(embeddings, sorted(kept))
 
-    `rows` of the embeddings are the tracklet's.
-    """
-    starts = [int(tracklet.frame_index[after]) for _, after in gaps]
-    part = np.searchsorted(starts, embeddings.frame_index[rows], side="right")
-    # aggregate() makes one vector a key: here one a part.
-    keys: tuple[TrackletKey, ...] = tuple((tracklet.camera_id, int(number)) for number in part)
-    vectors = aggregate(
-        Embeddings(keys, embeddings.frame_index[rows], embeddings.vector[rows], embeddings.quality[rows])
+
+def _take(embeddings: Embeddings, rows: list[int]) -> Embeddings:
+    return Embeddings(
+        tuple(embeddings.keys[row] for row in rows),
+        embeddings.frame_index[rows],
+        embeddings.vector[rows],
+        embeddings.quality[rows],
     )
-    trust = reliability(vectors.crops, compared.crop_similarity)
-    place = {key[1]: row for row, key in enumerate(vectors.keys)}
-    before_looking = float(np.log(GAP_KEPT_RIGHT / (1.0 - GAP_KEPT_RIGHT)))
-    found: list[tuple[int, float]] = []
-    for number, (_, after) in enumerate(gaps):
-        left, right = place.get(number), place.get(number + 1)
-        if left is None or right is None:
-            continue
-        distance: Float64 = cosine_distances(vectors.vector[[left]], vectors.vector[[right]]).astype(np.float64)
-        both = np.array([[trust[left] * trust[right]]])
-        ratio = float(compared.calibration.log_likelihood_ratio(distance, both, "within")[0, 0])
-        if before_looking + ratio < 0:
-            found.append((after, before_looking + ratio))
-    return found
 
 
 def _apply(
@@ -176,12 +160,7 @@ def _apply(
         for key, frame in zip(embeddings.keys, embeddings.frame_index, strict=True)
     ]
     rows = [row for row, key in enumerate(relabelled) if key not in gone]
-    kept = Embeddings(
-        tuple(relabelled[row] for row in rows),
-        embeddings.frame_index[rows],
-        embeddings.vector[rows],
-        embeddings.quality[rows],
-    )
+    kept = replace(_take(embeddings, rows), keys=tuple(relabelled[row] for row in rows))
     return Purified(tuple(sorted(parts, key=lambda t: t.key)), kept, tuple(splits))
 
 

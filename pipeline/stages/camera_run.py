@@ -48,7 +48,6 @@ class CameraRun:
         self._tracker = job.make_tracker()
         self._builder = TrackletBuilder(job.camera.id, tracker_config)
         self._sampler = CropSampler(job.camera.id, crop_config)
-        self._gap_s = crop_config.gap_s
         self.tracklets: list[Tracklet] = []
         self.frames = 0
         self.passed_over = 0
@@ -82,12 +81,7 @@ class CameraRun:
         for track_id in dropped_ids:
             self._sampler.forget(track_id)
         self.tracklets.extend(tracklets)
-        return [crop for tracklet in tracklets for crop in self._crops(tracklet)]
-
-    def _crops(self, tracklet: Tracklet) -> list[Crop]:
-        gaps = tracklet.gaps(self._gap_s)
-        cuts_s = [float(tracklet.time_s[before] + tracklet.time_s[after]) / 2 for before, after in gaps]
-        return self._sampler.take(tracklet.key[1], cuts_s)
+        return [crop for tracklet in tracklets for crop in self._sampler.take(tracklet.key[1])]
 
 
 def sound_boxes(detections: Detections, size_wh: tuple[int, int]) -> Detections:

@@ -1,13 +1,11 @@
-"""The best few crops of each tracklet, spread in time, in memory that does not grow with the tracklet.
+"""The best crops of each tracklet, spread in time, in memory that does not grow with the tracklet.
 
-Time is cut into slots; each slot keeps its best crop. When a tracklet fills twice as many slots as crops are wanted,
-neighbouring slots are merged and the slot length doubles. At the end the best of the remaining slots are taken.
+Time is cut into slots; each slot keeps its best crop. When a tracklet fills more slots than crops are wanted,
+neighbouring slots are merged and the slot length doubles.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -24,8 +22,6 @@ HALF_SHARPNESS = 60.0
 CUT_BY_IMAGE_EDGE = 0.4
 UPRIGHT_ASPECT = (1.4, 4.5)
 """Height over width of a whole person standing or walking; outside it the box holds a part or a group."""
-_BOTH_SIDES = 2
-"""Crops on each side of a long gap: the fewest that say something of their own spread."""
 
 
 def sharpness(image: UInt8) -> float:
@@ -88,12 +84,13 @@ class _Slots:
 
 
 class CropSampler:
-    """Collects crops of one camera's tracks frame by frame; at most `2 * per_tracklet` wait for a live track."""
+    """Collects crops of one camera's tracks frame by frame; at most `most` wait for a live track."""
 
     def __init__(self, camera_id: str, config: CropConfig) -> None:
         self._camera_id = camera_id
         self._config = config
         self._tracks: dict[int, _Slots] = {}
+        self.most = max(config.spread, config.per_tracklet)
 
     def offer(self, frame: Frame, tracked: TrackedBoxes, detections: Detections) -> None:
         """Keep the crops of `frame` that beat those kept so far. Predicted boxes and damaged frames give none."""
@@ -123,7 +120,7 @@ class CropSampler:
         if kept is None or quality > kept.quality:
             key: TrackletKey = (self._camera_id, track_id)
             slots.best[index] = Crop(key, frame.index, frame.time_s, image, quality)
-            while len(slots.best) > 2 * self._config.per_tracklet:
+            while len(slots.best) > self.most:
                 slots.merge()
 
     def _cut(self, view: UInt8) -> UInt8:
@@ -134,25 +131,10 @@ class CropSampler:
         width = max(1, round(view.shape[1] * limit / view.shape[0]))
         return np.asarray(cv2.resize(view, (width, limit), interpolation=cv2.INTER_AREA), np.uint8)
 
-    def take(self, track_id: int, cuts_s: Sequence[float] = ()) -> list[Crop]:
-        """The best crops of an ended track in order of time; the sampler forgets the track.
-
-        Of each part between two of `cuts_s` (times in long gaps, where the tracker may have taken somebody else for
-        the person) two crops at least are given, as far as there are any: association looks at both sides.
-        """
+    def take(self, track_id: int) -> list[Crop]:
+        """The crops of an ended track in order of time; the sampler forgets the track."""
         slots = self._tracks.pop(track_id, None)
-        if slots is None:
-            return []
-        best = sorted(slots.best.values(), key=lambda crop: (-crop.quality, crop.frame_index))
-        taken = best[: self._config.per_tracklet]
-        edges = [-np.inf, *sorted(cuts_s), np.inf]
-        for first, last in itertools.pairwise(edges):
-            of_part = [crop for crop in best if first <= crop.time_s < last]
-            wanted = _BOTH_SIDES if cuts_s else 0
-            chosen = {crop.frame_index for crop in taken}
-            have = sum(crop.frame_index in chosen for crop in of_part)
-            taken += [crop for crop in of_part if crop.frame_index not in chosen][: max(0, wanted - have)]
-        return sorted(taken, key=lambda crop: crop.frame_index)
+        return [] if slots is None else sorted(slots.best.values(), key=lambda crop: crop.frame_index)
 
     def forget(self, track_id: int) -> None:
         """Drop the crops of a track that came to nothing."""

@@ -11,7 +11,7 @@ from pipeline.association.corrected import Corrected, correct
 from pipeline.association.corrections import Correction
 from pipeline.association.numbering import Numbers, renumber
 from pipeline.association.prior import DistancePrior
-from pipeline.association.purity import Purified, purify
+from pipeline.association.purity import Purified, best_crops, purify
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config
 from pipeline.stages.clocks import find_alignment, on_one_clock
@@ -99,7 +99,9 @@ def make_fit(
     tracklets = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
     keep = observed_share(config.tracker, config.detector)
     purified = purify(tracklets, embeddings, scene, config.association, prior, keep=keep)
-    return purified, correct(purified.tracklets, purified.embeddings, corrections, scene, config.association)
+    corrected = correct(purified.tracklets, purified.embeddings, corrections, scene, config.association)
+    best = best_crops(corrected.embeddings, config.crops.per_tracklet)
+    return purified, replace(corrected, embeddings=best)
 
 
 def _origin(purified: Purified, corrected: Corrected) -> dict[TrackletKey, TrackletKey]:

@@ -1,4 +1,4 @@
-"""A tracklet that went on with somebody else after a gap is split; one that did not is left alone."""
+"""A tracklet that went on with somebody else is split; one that did not is left alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pipeline.association import affinity
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
-from pipeline.association.purity import Purified, purify
+from pipeline.association.purity import Purified, best_crops, purify
 from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
 
@@ -148,6 +148,79 @@ def test_only_calibration_is_computed_and_it_is_the_solvers(monkeypatch: pytest.
     monkeypatch.setattr(affinity, "_pairwise_log_odds", refuse)
     assert purify(tracklets, embeddings, SCENE, AssociationConfig()).splits == before
     assert len(before) == 1
+
+
+def walk(track_id: int, x: np.ndarray, start: int = 0) -> Tracklet:
+    """Somebody 30 px wide who is at `x` px in each frame."""
+    frames = np.arange(len(x)) + start
+    boxes = np.stack([x, np.full(len(x), 100.0), x + 30, np.full(len(x), 200.0)], axis=1)
+    return Tracklet(("hall", track_id), frames, frames / 10.0, boxes, np.ones(len(x)), np.ones(len(x), bool))
+
+
+def scene_with_meeting(*, swapped: bool, others: int = 5) -> tuple[list[Tracklet], Embeddings]:
+    """Two people walk towards each other, meet in frame 40 and go back; their tracks swap them, or do not."""
+    rng = np.random.default_rng(5)
+    people = rng.normal(size=(others + 3, DIMENSION))
+    people /= np.linalg.norm(people, axis=1, keepdims=True)
+    away = np.abs(np.arange(80) - 40) * 4.0
+    tracklets = [walk(1, 300 - away), walk(2, 300 + away)]
+    rows = []
+    for track, before, after in ((1, 1, 2), (2, 2, 1)):
+        rows += crops(rng, ("hall", track), [2, 12, 22, 30], people[before])
+        rows += crops(rng, ("hall", track), [50, 60, 70, 78], people[after if swapped else before])
+    for n in range(3, 3 + others):
+        tracklets.append(walk(n, np.full(80, 40.0 * n - 120)))
+        rows += crops(rng, ("hall", n), [3, 13, 23, 33, 43, 53], people[n])
+    return tracklets, join(rows)
+
+
+def test_two_people_swapped_where_they_met_are_parted_there_in_one_frame() -> None:
+    tracklets, embeddings = scene_with_meeting(swapped=True)
+    result = purify(tracklets, embeddings, SCENE, AssociationConfig())
+    assert [(split.key, split.new_key) for split in result.splits] == [
+        (("hall", 1), ("hall", 8)),
+        (("hall", 2), ("hall", 9)),
+    ]
+    first, second = (split.time_s for split in result.splits)
+    assert first == second == pytest.approx(4.0, abs=0.3)
+    by_key = {t.key: t for t in result.tracklets}
+    assert sum(len(by_key["hall", n]) for n in (1, 2, 8, 9)) == 160, "no box is lost"
+    assert by_key["hall", 1].end_s < by_key["hall", 9].start_s, "the parts of one person are not seen at once"
+    late = {key for key, frame in zip(result.embeddings.keys, result.embeddings.frame_index, strict=True) if frame > 55}
+    assert late == {("hall", 8), ("hall", 9)}
+
+
+def test_two_people_who_met_and_were_not_swapped_stay_whole() -> None:
+    tracklets, embeddings = scene_with_meeting(swapped=False)
+    assert purify(tracklets, embeddings, SCENE, AssociationConfig()).splits == ()
+
+
+def test_one_odd_crop_parts_nobody() -> None:
+    """Somebody who stands before the person for a moment."""
+    tracklets, embeddings = scene_with_meeting(swapped=False)
+    vector = embeddings.vector.copy()
+    row = embeddings.keys.index(("hall", 1)) + 7
+    vector[row] = embeddings.vector[embeddings.keys.index(("hall", 4))]
+    odd = Embeddings(embeddings.keys, embeddings.frame_index, vector, embeddings.quality)
+    assert purify(tracklets, odd, SCENE, AssociationConfig()).splits == ()
+
+
+def test_where_everybody_looks_alike_nobody_is_parted() -> None:
+    tracklets, embeddings = scene_with_meeting(swapped=True)
+    rng = np.random.default_rng(6)
+    alike = rng.normal(size=DIMENSION) + rng.normal(0, 0.3, embeddings.vector.shape)
+    vector = (alike / np.linalg.norm(alike, axis=1, keepdims=True)).astype(np.float32)
+    same = Embeddings(embeddings.keys, embeddings.frame_index, vector, embeddings.quality)
+    assert purify(tracklets, same, SCENE, AssociationConfig()).splits == ()
+
+
+def test_a_person_is_described_by_the_best_crops() -> None:
+    keys: tuple[TrackletKey, ...] = (("hall", 1),) * 4 + (("hall", 2),)
+    quality = np.array([0.2, 0.9, 0.1, 0.5, 0.05], np.float32)
+    every = Embeddings(keys, np.array([1, 2, 3, 4, 1]), np.eye(5, dtype=np.float32), quality)
+    best = best_crops(every, 2)
+    assert (best.keys, best.frame_index.tolist()) == ((("hall", 1), ("hall", 1), ("hall", 2)), [2, 4, 1])
+    assert best_crops(every, 4) is every
 
 
 def test_gaps_are_found_by_time_not_by_frames() -> None:
