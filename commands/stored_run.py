@@ -98,11 +98,13 @@ def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
         headers = {camera_id: _header(entry) for camera_id, entry in document["headers"].items()}
         cut = Cut(**document["cut"])
         dimension, prior = int(document["dimension"]), document["distance_prior"]
-        wanted: list[str] = document["tracked"]
+        own = DistancePrior.from_dict(prior) if prior else None
         folder = Path(document["folder"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: not usable ({type(error).__name__}: {error}); run `run.py track` anew") from None
-    cameras = {camera.id: camera for camera in make_cameras(files, headers, config)}
+        cameras = {camera.id: camera for camera in make_cameras(files, headers, config)}
+        wanted = [cameras[camera_id].id for camera_id in document["tracked"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise UsageError(f"{path}: not usable ({what}); run `run.py track` anew") from None
     tracked: Tracked = []
     videos: dict[str, str] = {}
     for camera_id in wanted:
@@ -121,7 +123,6 @@ def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
         videos[camera_id] = made_with.video
         tracked.append(outcome_of(cameras[camera_id], checkpoint))
     scene = make_scene(tuple(cameras.values()), config)
-    own = DistancePrior.from_dict(prior) if prior else None
     return StoredRun(config, scene, tracked, own, dimension, cut, videos, folder)
 
 

@@ -55,7 +55,7 @@ def read_corrections(store: Path) -> tuple[Correction, ...]:
         return entries
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         what = f"{type(error).__name__}: {error}"[:160]
         raise UsageError(f"{path}: no corrections ({what}); mend it, or remove it to begin without any") from None
 
@@ -127,7 +127,7 @@ def read_numbers(store: Path) -> Numbers | None:
             return None
         base, now = ([Stretch(str(c), *map(int, rest)) for c, *rest in document[name]] for name in ("base", "now"))
         return Numbers(tuple(base), tuple(now))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -13,13 +13,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from commands.stored_run import load_run
 from detectors.replay import read_mot as read_boxes
 from evaluation.mot_text import read_mot
+from pipeline import yaml_strict
+from pipeline.association.numbering import Numbers
 from pipeline.config import Config
 from pipeline.config_loading import dump_config, load_config
 from pipeline.errors import UsageError
+from pipeline.ground.calibration_file import read_entries
 from pipeline.outputs.fingerprint import Fingerprint
 from pipeline.outputs.journal import DetectionJournal
+from pipeline.outputs.memory import read_corrections, read_numbers
 from pipeline.outputs.store import load_camera
 from pipeline.outputs.trajectories import read_trajectories
 from pipeline.types import Frame
@@ -204,3 +209,70 @@ def test_any_bytes_in_the_store_are_no_checkpoint_and_no_detections(tmp_path: Pa
     journal = DetectionJournal(tmp_path, "lobby", made_with, resume=True)
     assert journal.recall(Frame("lobby", 0, 0.0, np.zeros((2, 2, 3), np.uint8))) is None
     journal.close()
+
+
+CORRECTION: dict[str, Any] = {
+    "number": 1,
+    "batch": 1,
+    "said": "merge 1 2",
+    "kind": "merge",
+    "tracklets": [{"camera": "a", "track": 1, "frames": [0, 9], "boxes": [[0, 1.0, 2.0, 3.0, 4.0]]}],
+    "frame": None,
+    "videos": {"a": "hash"},
+}
+
+
+@once
+@given(value=json_values, place=st.sampled_from([None, "corrections", *CORRECTION]))
+@example(value=math.inf, place="number")
+@example(value=[{"camera": "a", "track": math.inf, "frames": [0, 9], "boxes": []}], place="tracklets")
+def test_any_corrections_are_taken_or_one_line(tmp_path: Path, value: Any, place: str | None) -> None:
+    entry = CORRECTION | ({place: value} if place in CORRECTION else {})
+    document: Any = {"schema_version": "1.0", "corrections": value if place == "corrections" else [entry]}
+    text = yaml_strict.dump(value if place is None else document)
+    (tmp_path / "corrections.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    answer(lambda: read_corrections(tmp_path))
+
+
+@once
+@given(value=json_values, place=st.sampled_from([None, "base", "now"]))
+@example(value=[["a", 1, 2, math.inf, 4]], place="now")
+@example(value=[["a", 1, 2, 3, 4]], place="base")
+def test_any_numbers_are_read_or_begin_anew(tmp_path: Path, value: Any, place: str | None) -> None:
+    document: Any = {"schema_version": "1.0", "base": [], "now": []}
+    (tmp_path / "people.json").write_text(json.dumps(value if place is None else document | {place: value}))
+    numbers = read_numbers(tmp_path)
+    assert numbers is None or isinstance(numbers, Numbers)
+
+
+SCENE: dict[str, Any] = {
+    "schema_version": "1.0",
+    "folder": "/x",
+    "files": [["a", ["a.mp4"]]],
+    "headers": {"a": {"size_wh": [4, 4], "fps": 5.0, "start_time": None, "pixel_aspect": 1.0}},
+    "tracked": [],
+    "cut": {"start": None, "end": None},
+    "dimension": 4,
+    "distance_prior": None,
+}
+
+
+@once
+@given(value=json_values, place=st.sampled_from([None, *SCENE]))
+@example(value=math.inf, place="dimension")
+@example(value=[["b", ["b.mp4"]]], place="files")
+@example(value=["nobody"], place="tracked")
+def test_any_stored_scene_is_a_run_or_one_line(tmp_path: Path, value: Any, place: str | None) -> None:
+    (tmp_path / "store").mkdir(exist_ok=True)
+    (tmp_path / "config.resolved.yaml").write_text(dump_config(Config()), encoding="utf-8")
+    (tmp_path / "store" / "scene.json").write_text(json.dumps(value if place is None else SCENE | {place: value}))
+    answer(lambda: load_run(tmp_path))
+
+
+@once
+@given(text=json_values.map(yaml_strict.dump) | st.text(max_size=120))
+@example(text="a: {K: .nan}")
+def test_any_calibration_file_is_entries_or_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "calibration.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    answer(lambda: read_entries(path))
