@@ -19,8 +19,8 @@ def test_missed_links_are_the_probabilities_of_the_groups_left_apart() -> None:
     cannot = np.zeros((4, 4), np.bool_)
     cannot[0, 3] = cannot[3, 0] = True
     doubt = judge(log_odds, cannot, np.array([0, 0, 1, 2]), [Merge((0,), (1,), 4.0)])
-    # The pair with row 3 is barred; 0 and 1 against 2 have mean -2, 2 against 3 has 0.
-    assert doubt.missed == pytest.approx(sigmoid(np.array(-2.0)) + 0.5)
+    # The pair with row 3 is barred; 0 and 1 against 2 have mean -2, 2 against 3 has 0; both count for a little more.
+    assert doubt.missed == pytest.approx(sigmoid(np.array(0.3 - 1.4)) + sigmoid(np.array(0.3)))
     assert doubt.missed_rate() == pytest.approx(doubt.missed / (doubt.missed + sigmoid(np.array(4.0))))
 
 
