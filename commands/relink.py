@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="link with another setting, e.g. association.min_link_probability=0.9; kept in config.resolved.yaml",
     )
+    add(
+        "--online",
+        action="store_true",
+        help="play the run back as if it were live: who would have been known when, into online.json; else no change",
+    )
     add("--render", action="store_true", help="draw the overlays anew, from the videos")
 
 
@@ -65,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{args.run}: is no run directory; want the --output of `run.py track`")
         return list_corrections(args)
     with RunDirectory.open(args.run) as directory:
+        if args.online:
+            from commands.relink_online import play_back  # noqa: PLC0415
+
+            return play_back(args, directory)
         return relink(args, directory)
 
 
@@ -74,6 +83,8 @@ def _refuse_mixture(args: argparse.Namespace) -> None:
     said: Sequence[tuple[str, Any]] = getattr(args, SAID)
     if args.list and (said or args.undo or args.overrides or args.render):
         raise UsageError("--list only shows what was said; say the rest without it")
+    if args.online and (said or args.undo or args.list or args.render):
+        raise UsageError("--online only plays the run back; say the rest without it")
     if args.undo and said:
         raise UsageError("--undo takes back what was said before; say what is new in a second call")
     for kind, values in said:

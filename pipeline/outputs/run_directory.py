@@ -37,6 +37,7 @@ _FILES = (
     "run_report.json",
     "config.resolved.yaml",
     "evaluation.json",
+    "online.json",
     "topology.svg",
     "run.log",
     "floor_plan.svg",
@@ -138,6 +139,11 @@ class RunDirectory:
     def evaluation(self) -> Path:
         """evaluation.json."""
         return self.root / "evaluation.json"
+
+    @property
+    def online(self) -> Path:
+        """online.json."""
+        return self.root / "online.json"
 
     @property
     def sheets(self) -> Path:

@@ -238,3 +238,19 @@ def test_overlays_are_told_to_be_stale_until_they_are_drawn(work, passerby, smal
         video.write_bytes(kept)
     assert code == 3
     assert "is not the video that was tracked" in err
+
+
+def test_played_back_as_if_live(work, tracked, passerby) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = passerby("relink", work, "--online", "--json")
+    assert code == 0, err
+    summary = json.loads(out)
+    document = json.loads((work / "online.json").read_text())
+    assert summary["tracklets"] == len({event["tracklet"] for event in document["events"]}) == 7
+    assert summary["people"] == 4
+    assert summary["idf1_with_offline"] == summary["pair_f1_with_offline"] == 1.0
+    first = [event for event in document["events"] if event["before"] is None]
+    assert len(first) == 7
+    assert first == sorted(first, key=lambda event: event["time_s"])
+    assert {name for name in files(work) if files(work)[name] != files(tracked).get(name)} == {"online.json"}
+    assert passerby("relink", work, "--online", "--merge", 1, 2)[0] == 2
+    assert passerby("relink", work, "--online", "--set", "crops.per_tracklet=2")[0] == 2
