@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "evaluate": ("commands.evaluate", "score a run against truth: MOTA, IDF1, HOTA, per camera and over cameras"),
     "train-reid": ("commands.train_reid", "train a re-identification network"),
+    "keypoints": ("commands.keypoints", "joints of the people in crops, for pose-guided re-identification"),
     "train-detector": ("commands.train_detector", "train a person detector"),
     "evaluate-reid": ("commands.evaluate_reid", "Rank-k and mAP of a re-identification network"),
     "evaluate-detector": ("commands.evaluate_detector", "average precision of a detector"),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from reid.train import Trainer
+
 log = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 10.0
@@ -59,3 +61,41 @@ class FrameProgress:
     def _line(self, camera_id: str) -> str:
         total = self._totals.get(camera_id)
         return f"{camera_id} {self._done[camera_id]}" + (f" of {total}" if total else "")
+
+
+class TrainProgress:
+    """Steps of a training as a bar on a terminal; nothing otherwise, as the training logs lines of its own."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+            from rich.console import Console  # noqa: PLC0415
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+            step, text = TextColumn("step {task.completed}"), TextColumn("{task.description}")
+            self._bars = Progress(
+                step, BarColumn(), TimeRemainingColumn(), text, console=Console(stderr=True), transient=True
+            )
+            self._task = self._bars.add_task("", total=self._steps)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._bars.stop()
+
+    def __call__(self, trainer: Trainer, parts: Mapping[str, float]) -> None:
+        """After each step; progress by time has no fixed number of steps."""
+        if self._bars is None or self._task is None:
+            return
+        total = trainer.step / trainer.progress if trainer.progress else None
+        text = f"loss {parts['loss']:.3f}  {trainer.crops_per_s:.0f} crops/s"
+        with contextlib.suppress(OSError):
+            self._bars.update(self._task, completed=trainer.step, total=total, description=text)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from commands import ROOT
+from commands.progress import TrainProgress
 from pipeline import yaml_strict
 from pipeline.config import RuntimeConfig
 from pipeline.config_words import nearest
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from reid.distributed import Workers
     from reid.train import TrainData
     from reid.train_config import TrainConfig
 
@@ -45,27 +47,53 @@ def run(args: argparse.Namespace) -> int:
         config = config.model_copy(update={"max_minutes": args.max_minutes})
     if (args.output / "checkpoint.pt").exists() and not args.resume:
         raise UsageError(f"{args.output}: holds a training already; add --resume, or name another --output")
-    runtime = RuntimeConfig(threads=args.threads)
-    data = load_data(config, args.data, runtime)
-
-    from reid.train import Trainer, prepare_torch  # noqa: PLC0415 - torch, after all that can fail without it
+    if config.precision == "f16" and args.device == "cpu":
+        raise UsageError("precision f16 is for GPUs; use bf16 or f32 on a CPU")
+    from reid.distributed import join_workers, leave_workers  # noqa: PLC0415 - torch
     from runtime.network import choose_device  # noqa: PLC0415
 
+    workers, device = join_workers(choose_device(args.device))
+    try:
+        return _train(args, config, workers, device)
+    finally:
+        leave_workers(workers)
+
+
+def _train(args: argparse.Namespace, config: TrainConfig, workers: Workers, device: str) -> int:
+    runtime = RuntimeConfig(threads=args.threads)
+    if not workers.first:
+        logging.getLogger("reid").setLevel(logging.WARNING)
+        workers.wait()  # the first one decodes the crops into the cache
+    data = load_data(config, args.data, runtime)
+    if workers.first:
+        workers.wait()
+
+    from reid.train import Trainer, prepare_torch  # noqa: PLC0415 - torch, after all that can fail without it
+
     prepare_torch(args.threads)
-    trainer = Trainer(config, data, args.output, choose_device(args.device))
+    trainer = Trainer(config, data, args.output, device, workers)
     if args.resume:
         trainer.resume()
-    logger.info("%d crops, %d identities, %s", len(data.labelled), trainer.classes, trainer.device)
+    if workers.first:
+        logger.info(
+            "%d crops, %d identities, %d process(es) on %s, batches of %d",
+            len(data.labelled), trainer.classes, workers.size, trainer.device, trainer.crops_per_step,
+        )  # fmt: skip
     try:
-        trainer.run(max_steps=args.steps)
+        with TrainProgress(trainer.total_steps) as tell:
+            trainer.run(max_steps=args.steps, tell=tell if workers.first else None)
     except KeyboardInterrupt:
         trainer.save()
         raise
+    if not workers.first:
+        return 0
+    each = f", {trainer.crops_per_s / workers.size:.0f} each of {workers.size} processes" if workers.size > 1 else ""
+    speed = f"{trainer.crops_per_s:.0f} crops/s on {trainer.device}{each}"
     if trainer.progress >= 1:
         path = trainer.export(args.output / "weights.safetensors")
-        print(f"{path}: sha256 in {path.with_suffix('.json').name}; `run.py evaluate-reid --weights {path}` scores it")
+        print(f"{path}: {trainer.step} steps, {speed}; `run.py evaluate-reid --weights {path}` scores it")
     else:
-        print(f"{args.output}: stopped at step {trainer.step}; --resume goes on")
+        print(f"{args.output}: stopped at step {trainer.step}, {speed}; --resume goes on")
     return 0
 
 
@@ -95,7 +123,14 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     from reid.train import TrainData  # noqa: PLC0415
 
     stored = config.stored_size_wh
-    tables = [datasets.load_crops(root / name if name else root, stored, cache) for name in config.data or ("",)]
+    paths = [root / name if name else root for name in config.data or ("",)]
+    tables = [datasets.load_crops(path, stored, cache) for path in paths]
+    if config.keypoints is not None:
+        folder = root / config.keypoints
+        tables = [
+            datasets.with_keypoints(table, path, folder / f"{path.stem}.json")
+            for table, path in zip(tables, paths, strict=True)
+        ]
     unknown = sorted(set(config.hold_out) - {table.names[0] for table in tables})
     if unknown:
         raise UsageError(f"hold_out names {unknown[0]}, which is none of {', '.join(t.names[0] for t in tables)}")

@@ -53,8 +53,8 @@ def import_ultralytics() -> ModuleType:
     return module
 
 
-def load_checkpoint(path: Path) -> Any:
-    """The torch module of a trained ultralytics `.pt`, eval mode, float32.
+def load_checkpoint(path: Path, kind: str = "DetectionModel") -> Any:
+    """The torch module of a trained ultralytics `.pt`, eval mode, float32; `kind` is its class.
 
     Only the known layer classes are rebuilt from the pickle; a file that names anything else is refused and nothing of
     it runs. Raises UsageError.
@@ -72,6 +72,7 @@ def load_checkpoint(path: Path) -> Any:
             f"{path}: refused: not a checkpoint of known layers ({reason}); use a .pt trained with ultralytics, "
             "or export it to ONNX or OpenVINO where you trust it"
         ) from None
-    if type(model).__name__ != "DetectionModel":
-        raise UsageError(f"{path}: holds a {type(model).__name__}; a detection model is needed (task=detect)")
+    if type(model).__name__ != kind:
+        task = "pose" if kind == "PoseModel" else "detect"
+        raise UsageError(f"{path}: holds a {type(model).__name__}; a {kind} is needed (task={task})")
     return model

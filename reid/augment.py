@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.types import Float32, UInt8
 from reid.embedder import IMAGENET_MEAN
+from reid.pose import mirror
 from reid.train_config import AugmentConfig
 
 GREY = np.array([0.114, 0.587, 0.299], np.float32)  # BGR, ITU-R BT.601
@@ -14,7 +15,29 @@ GREY = np.array([0.114, 0.587, 0.299], np.float32)  # BGR, ITU-R BT.601
 
 def augment(image: UInt8, size_wh: tuple[int, int], rng: np.random.Generator, config: AugmentConfig) -> UInt8:
     """A changed copy of `image (H, W, 3) BGR` at `size_wh`: placed, mirrored, recoloured, blurred, partly erased."""
-    result = np.asarray(cv2.warpAffine(image, _placement(image, size_wh, rng, config), size_wh, flags=cv2.INTER_LINEAR,
+    placement = _placement(image, size_wh, rng, config)
+    return _changed(image, placement, size_wh, rng, config)
+
+
+def augment_posed(
+    image: UInt8, keypoints: Float32, size_wh: tuple[int, int], rng: np.random.Generator, config: AugmentConfig
+) -> tuple[UInt8, Float32]:
+    """The same, and where `keypoints (17, 3)` (reid/pose.py) lie in the changed copy."""
+    placement = _placement(image, size_wh, rng, config)
+    height, width = image.shape[:2]
+    mirrored = placement[0, 0] < 0
+    points = (mirror(keypoints) if mirrored else keypoints).copy()
+    if mirrored:  # mirror() has turned x round already: undo it for the map, which turns it too
+        points[:, 0] = 1 - points[:, 0]
+    pixels = points[:, :2] * (width, height) - 0.5  # middles of pixels, as the map counts
+    points[:, :2] = (pixels @ placement[:, :2].T + placement[:, 2] + 0.5) / size_wh
+    return _changed(image, placement, size_wh, rng, config), points
+
+
+def _changed(
+    image: UInt8, placement: Float32, size_wh: tuple[int, int], rng: np.random.Generator, config: AugmentConfig
+) -> UInt8:
+    result = np.asarray(cv2.warpAffine(image, placement, size_wh, flags=cv2.INTER_LINEAR,
                                        borderMode=cv2.BORDER_REPLICATE), np.uint8)  # fmt: skip
     if rng.random() < config.colour_probability:
         result = np.asarray(cv2.transform(result, colour_matrix(rng, config)), np.uint8)

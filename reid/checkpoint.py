@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,29 @@ from pipeline.errors import UsageError
 from pipeline.weights import verify
 from reid.export import load_mgn
 from reid.mgn import Mgn
+from reid.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from reid.train import Trainer
-    from reid.train_config import TrainConfig
 
 NAME = "checkpoint.pt"
+ADDED = {
+    "": ("architecture", "keypoints"),
+    "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification"),
+}
+"""Settings younger than the first checkpoints, by section: left at their defaults they do not count."""
 
 
 def fingerprint(config: TrainConfig) -> str:
     """Hash of the settings that a resumed run may not change: all but its length and precision."""
-    text = config.model_dump_json(exclude={"epochs", "max_minutes", "precision", "sizes"})
-    return hashlib.sha256(text.encode()).hexdigest()
+    settings = config.model_dump(mode="json", exclude={"epochs", "max_minutes", "precision", "sizes"})
+    defaults = TrainConfig().model_dump(mode="json")
+    for section, names in ADDED.items():
+        own, usual = (settings[section], defaults[section]) if section else (settings, defaults)
+        for name in names:
+            if own[name] == usual[name]:
+                del own[name]
+    return hashlib.sha256(json.dumps(settings, separators=(",", ":")).encode()).hexdigest()
 
 
 def save_checkpoint(trainer: Trainer) -> None:
@@ -35,6 +47,7 @@ def save_checkpoint(trainer: Trainer) -> None:
         "student": trainer.student.state_dict(),
         "average": None if trainer.average is None else trainer.average.state_dict(),
         "optimiser": trainer.optimiser.state_dict(),
+        "scaler": trainer.scaler.state_dict(),
     }
     trainer.folder.mkdir(parents=True, exist_ok=True)
     part = trainer.folder / (NAME + ".part")
@@ -54,6 +67,8 @@ def load_checkpoint(trainer: Trainer) -> None:
     if trainer.average is not None:
         trainer.average.load_state_dict(state["average"])
     trainer.optimiser.load_state_dict(state["optimiser"])
+    if state.get("scaler"):  # empty where nothing is scaled
+        trainer.scaler.load_state_dict(state["scaler"])
     trainer.step, trainer.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
 
@@ -63,12 +78,12 @@ def first_model(config: TrainConfig) -> Mgn:
     Raises UsageError for weights that are missing, not what their card says, or of another network.
     """
     if config.initial is None:
-        return Mgn(config.trunk, config.reduced, Path(config.imagenet) if config.imagenet else None)
+        imagenet = Path(config.imagenet) if config.imagenet else None
+        return Mgn(config.trunk, config.reduced, imagenet, config.architecture)
     path = Path(config.initial)
     model = load_mgn(path, verify(path)).requires_grad_(True)
-    if (model.reduced, model.trunk) != (config.reduced, config.trunk):
-        raise UsageError(
-            f"initial {path}: trunk {model.trunk} x {model.reduced}, the settings ask for {config.trunk} x "
-            f"{config.reduced}; name weights of the same network"
-        )
+    theirs = model.architecture.describe(model.trunk, model.reduced)
+    wanted = config.architecture.describe(config.trunk, config.reduced)
+    if (model.architecture, theirs) != (config.architecture, wanted):
+        raise UsageError(f"initial {path}: {theirs}, the settings ask for {wanted}; name weights of the same network")
     return model

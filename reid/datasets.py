@@ -10,15 +10,16 @@ import hashlib
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.types import Int64, UInt8
+from pipeline.types import Float32, Int64, UInt8
 from reid.embedder import resize
+from reid.pose import load_keypoints
 
 NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?_f?\d+(?:_\d+)?$")
 """Ours, and those of Market-1501 (`0002_c1s1_000451_03`) and DukeMTMC-reID (`0001_c2_f0046182`)."""
@@ -33,7 +34,8 @@ class CropTable:
     """N crops of one or several sets.
 
     `images (N, H, W, 3) uint8 BGR` (may be memory-mapped); `identity (N,) int64`, unique over all sets, -1 = unknown;
-    `camera (N,) int64` as the file says, meaningful within one set; `source (N,) int64`, the row of `names`.
+    `camera (N,) int64` as the file says, meaningful within one set; `source (N,) int64`, the row of `names`;
+    `keypoints (N, 17, 3) float32` (reid/pose.py) where they are wanted.
     """
 
     images: Sequence[UInt8]
@@ -41,6 +43,7 @@ class CropTable:
     camera: Int64
     source: Int64
     names: tuple[str, ...]
+    keypoints: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.identity)
@@ -104,6 +107,12 @@ def load_crops(path: Path, size_wh: tuple[int, int], cache: Path) -> CropTable:
             yield resize(decode(name, data), size_wh), identity, camera
 
     return _cached(path, f"crops-{size_wh}", cache, rows())
+
+
+def with_keypoints(table: CropTable, crops: Path, keypoints: Path) -> CropTable:
+    """`table` as `load_crops` made it of `crops`, with the joints of the file `keypoints` (reid/pose.py)."""
+    points = load_keypoints(keypoints, [name for name, _ in read_crops(crops)])
+    return replace(table, keypoints=points)
 
 
 def load_unlabelled(path: Path, size_wh: tuple[int, int], cache: Path, *, min_height_px: int = 64) -> CropTable:
@@ -195,6 +204,7 @@ def join(tables: Sequence[CropTable]) -> CropTable:
     identity: list[Int64] = []
     source: list[Int64] = []
     names: list[str] = []
+    keypoints = [table.keypoints for table in tables if table.keypoints is not None]
     offset = 0
     for table in tables:
         own, number = np.unique(table.identity[table.identity >= 0], return_inverse=True)
@@ -210,6 +220,7 @@ def join(tables: Sequence[CropTable]) -> CropTable:
         np.concatenate([table.camera for table in tables]),
         np.concatenate(source),
         tuple(names),
+        np.concatenate(keypoints) if len(keypoints) == len(tables) else None,
     )
 
 
@@ -247,5 +258,10 @@ class ChosenImages(Sequence[UInt8]):
 def take(table: CropTable, rows: Int64) -> CropTable:
     """The crops of `rows`, in that order."""
     return CropTable(
-        ChosenImages(table.images, rows), table.identity[rows], table.camera[rows], table.source[rows], table.names
+        ChosenImages(table.images, rows),
+        table.identity[rows],
+        table.camera[rows],
+        table.source[rows],
+        table.names,
+        None if table.keypoints is None else table.keypoints[rows],
     )

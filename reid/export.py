@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pipeline.errors import UsageError
 from pipeline.weights import WeightCard, save_card, sha256_of
+from reid.architecture import ArchitectureConfig
 from reid.backbones import TrunkName
 from reid.mgn import Mgn
 
@@ -43,7 +46,11 @@ def load_mgn(path: Path, card: WeightCard) -> Mgn:
         raise UsageError(
             f"{path}: its card has no settings trunk and reduced; these are not weights of an MGN"
         ) from None
-    model = Mgn(trunk, reduced)
+    try:
+        architecture = ArchitectureConfig.model_validate_json(json.dumps(card.settings.get("architecture", {})))
+    except ValidationError as error:
+        raise UsageError(f"{path}: its card names no network of ours ({error.errors()[0]['msg']})") from None
+    model = Mgn(trunk, reduced, architecture=architecture)
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 Positives = Literal["hardest", "each"]
@@ -27,9 +27,12 @@ def distances(vectors: Tensor) -> Tensor:
     return (squared[:, None] + squared[None, :] - 2 * vectors @ vectors.T).clamp_min(1e-12).sqrt()
 
 
-def batch_hard_triplet(vectors: Tensor, identity: Tensor, margin: float, positives: Positives = "hardest") -> Tensor:
+def batch_hard_triplet(
+    vectors: Tensor, identity: Tensor, margin: float | None, positives: Positives = "hardest"
+) -> Tensor:
     """Mean of max(0, margin + d(anchor, positive) - d(anchor, nearest negative)).
 
+    `margin` None is the soft margin, log(1 + exp(difference)) (Hermans et al. 2017, section 2).
     `vectors (N, D)`, `identity (N,)`. Anchors without another crop of their identity, or without a negative, do not
     count; 0 when none is left.
     """
@@ -42,9 +45,47 @@ def batch_hard_triplet(vectors: Tensor, identity: Tensor, margin: float, positiv
     negative = distance.masked_fill(same, torch.inf).amin(1)
     if positives == "hardest":
         farthest = distance.masked_fill(~positive, -torch.inf).amax(1)
-        return functional.relu(margin + farthest - negative)[usable].mean()
-    pairs = functional.relu(margin + distance - negative[:, None])
+        return _hinge(farthest[usable] - negative[usable], margin).mean()
+    pairs = _hinge(distance - torch.where(usable, negative, 0.0)[:, None], margin)
     return pairs[positive & usable[:, None]].mean()
+
+
+def _hinge(difference: Tensor, margin: float | None) -> Tensor:
+    return functional.softplus(difference) if margin is None else functional.relu(margin + difference)
+
+
+def contrastive_loss(vectors: Tensor, identity: Tensor, margin: float) -> Tensor:
+    """d^2 for a pair of one person, max(0, margin - d)^2 for a pair of two; the two kinds weigh the same.
+
+    `vectors (N, D)` are made unit, so d lies in 0..2; all pairs of the batch (Hadsell et al., CVPR 2006, equation 4).
+    """
+    distance = distances(functional.normalize(vectors.float(), dim=1))
+    same, first = _pairs(identity)
+    pulled, pushed = distance.square(), functional.relu(margin - distance).square()
+    kinds = [part[mask].mean() for part, mask in ((pulled, same), (pushed, first & ~same)) if bool(mask.any())]
+    return torch.stack(kinds).mean() if kinds else distance.sum() * 0.0
+
+
+def verification_loss(head: nn.Module, vectors: Tensor, identity: Tensor) -> Tensor:
+    """Cross entropy of "same or different" from the squared difference of two vectors, the kinds weighing the same.
+
+    `head` maps `(M, D)` to `(M, 2)` logits (different, same); all pairs of the batch (Zheng et al., "A Discriminatively
+    Learned CNN Embedding for Person Re-identification", TOMM 2017, section 3.3).
+    """
+    same, first = _pairs(identity)
+    kinds = []
+    for mask, label in ((same, 1), (first & ~same, 0)):
+        rows, columns = mask.nonzero(as_tuple=True)
+        if len(rows):
+            logits = head((vectors[rows] - vectors[columns]).square()).float()
+            kinds.append(functional.cross_entropy(logits, torch.full_like(rows, label)))
+    return torch.stack(kinds).mean() if kinds else vectors.sum() * 0.0
+
+
+def _pairs(identity: Tensor) -> tuple[Tensor, Tensor]:
+    """`(N, N)` masks of the pairs i < j of one identity, and of all pairs i < j."""
+    first = torch.ones(len(identity), len(identity), dtype=torch.bool, device=identity.device).triu(1)
+    return (identity[:, None] == identity[None, :]) & first, first
 
 
 def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Multiple Granularity Network: one global and two part branches, 3 global and 5 local vectors.
+"""Multiple Granularity Network, and the networks that are made of the same parts.
 
 Wang et al., "Learning Discriminative Features with Multiple Granularities for Person Re-Identification", ACM MM 2018
-(arXiv 1804.01438), section 3.1 and figure 3.
+(arXiv 1804.01438), section 3.1 and figure 3: one global and two part branches, 3 global and 5 local vectors.
+`ArchitectureConfig` says which branches there are; its default is MGN.
 """
 
 from __future__ import annotations
@@ -11,47 +12,74 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from reid.architecture import ArchitectureConfig, BranchConfig
 from reid.backbones import TrunkName, build_trunk
+from reid.parts import LatentParts, pool_boxes, pool_stripes, pool_whole
 
-STRIPES = (1, 2, 3)
-"""Horizontal stripes of the global, part-2 and part-3 branch (1 = the whole map only)."""
+MGN = ArchitectureConfig()
 
 
 class MgnFeatures(NamedTuple):
-    """What the losses need. W = width of the trunk (2048 for ResNet-50), R = reduced width (256)."""
+    """What the losses need. W = width of the trunk (2048 for ResNet-50), R = reduced width (256; W where nothing is
+    reduced)."""
 
     pooled_global: tuple[Tensor, ...]
-    """3 x `(N, W)`: global, part-2 and part-3 branch; identity loss."""
+    """`(N, W)` each; MGN: 3 (global, part-2 and part-3 branch); identity loss."""
     reduced_global: tuple[Tensor, ...]
-    """3 x `(N, R)`: the same, reduced; triplet loss."""
+    """`(N, R)` each: the same, reduced; triplet loss."""
     reduced_local: tuple[Tensor, ...]
-    """5 x `(N, R)`: two stripes of part-2, three of part-3; identity loss, never triplet."""
+    """`(N, R)` each; MGN: 5, two stripes of part-2, three of part-3; identity loss, never triplet."""
+    described: tuple[Tensor, ...]
+    """All that the embedding is made of, branch by branch: the whole map's vector, then its parts'."""
 
     def embedding(self) -> Tensor:
-        """`(N, 8 R)`: all reduced vectors side by side (global, part-2 and its stripes, part-3 and its stripes)."""
-        g, p2, p3 = self.reduced_global
-        return torch.cat([g, p2, *self.reduced_local[:2], p3, *self.reduced_local[2:]], dim=1)
+        """`(N, 8 R)` for MGN: all reduced vectors side by side (global, part-2 and its stripes, part-3 and its
+        stripes)."""
+        return torch.cat(self.described, dim=1)
 
 
 class Branch(nn.Module):
     """The rest of the trunk of one branch, its pooling and its reducers."""
 
-    def __init__(self, rest: nn.Module, width: int, reduced: int, stripes: int) -> None:
+    def __init__(self, rest: nn.Module, width: int, reduced: int | None, config: BranchConfig) -> None:
         super().__init__()
         self.rest = rest
-        self.stripes = stripes
-        local = stripes if stripes > 1 else 0
-        self.reduce = nn.ModuleList(_reducer(width, reduced) for _ in range(1 + local))
+        self.config = config
+        self.reduce = nn.ModuleList(
+            nn.Identity() if reduced is None else _reducer(width, reduced) for _ in range(config.vectors)
+        )
+        if config.parts == "latent":
+            self.latent = LatentParts(width, config.count)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Pooled whole map `(N, W)`; reduced vectors `(N, R)`: the whole map's, then the stripes' from the top."""
+    def forward(self, x: Tensor, boxes: Tensor | None = None) -> tuple[Tensor | None, list[Tensor]]:
+        """Pooled whole map `(N, W)` if there is one; reduced vectors `(N, R)`: the whole map's, then the parts'.
+
+        `boxes (N, 6, 4)` in fractions of the crop, for pose-guided parts.
+        """
         features = self.rest(x)
-        stripes = functional.adaptive_max_pool2d(features, (self.stripes, 1)).flatten(2)
-        whole = stripes.amax(2)  # the stripes cover the map
-        pooled = [whole, *(stripes.unbind(2) if self.stripes > 1 else ())]
+        local = self._local(features, boxes)
+        whole: Tensor | None = None
+        if self.config.whole:
+            covered = local is not None and self.config.parts == "stripes" and self.config.pool == "max"
+            # stripes cover the map: its maximum is theirs
+            whole = local.amax(2) if covered and local is not None else pool_whole(features, self.config.pool)
+        pooled = [*(() if whole is None else (whole,)), *(() if local is None else local.unbind(2))]
         return whole, [layer(vector) for layer, vector in zip(self.reduce, pooled, strict=True)]
+
+    def _local(self, features: Tensor, boxes: Tensor | None) -> Tensor | None:
+        """`(N, W, parts)`."""
+        kind, pool = self.config.parts, self.config.pool
+        if kind == "stripes":
+            return pool_stripes(features, self.config.count, pool)
+        if kind == "latent":
+            result: Tensor = self.latent(features, pool)
+            return result
+        if kind == "pose":
+            if boxes is None:
+                raise ValueError("pose-guided parts need the boxes of the body parts")
+            return pool_boxes(features, boxes, pool)
+        return None
 
 
 def _reducer(width: int, reduced: int) -> nn.Sequential:
@@ -61,57 +89,77 @@ def _reducer(width: int, reduced: int) -> nn.Sequential:
 
 
 class Mgn(nn.Module):
-    """`(N, 3, H, W)` RGB, ImageNet-normalised, to `(N, 8 * reduced)`; H and W are multiples of 16, at least 48 x 16."""
+    """`(N, 3, H, W)` RGB, ImageNet-normalised, to `(N, dimension)`; H and W are multiples of 16, at least 48 x 16."""
 
-    def __init__(self, trunk: TrunkName = "resnet50", reduced: int = 256, imagenet: Path | None = None) -> None:
+    def __init__(
+        self,
+        trunk: TrunkName = "resnet50",
+        reduced: int = 256,
+        imagenet: Path | None = None,
+        architecture: ArchitectureConfig = MGN,
+    ) -> None:
         super().__init__()
         parts = build_trunk(trunk, imagenet)
-        self.trunk, self.width, self.reduced = trunk, parts.width, reduced
-        self.shared = parts.shared
-        # Only the global branch keeps the stride of the last stage: parts need a tall map.
-        self.branches = nn.ModuleList(
-            Branch(parts.branch(2 if stripes == 1 else 1), parts.width, reduced, stripes) for stripes in STRIPES
-        )
+        self.trunk, self.width, self.reduced, self.architecture = trunk, parts.width, reduced, architecture
+        self.shared = parts.shared if architecture.share else nn.Identity()
+        own_reduced = reduced if architecture.reduce else None
+        branches = []
+        for config in architecture.branches:
+            rest = parts.branch(config.stride)
+            if not architecture.share:  # networks of their own, from the ground up
+                own = build_trunk(trunk, imagenet)
+                rest = nn.Sequential(own.shared, own.branch(config.stride))
+            branches.append(Branch(rest, parts.width, own_reduced, config))
+        self.branches = nn.ModuleList(branches)
 
     @property
     def dimension(self) -> int:
         """Length of the embedding."""
-        return 8 * self.reduced
+        each = self.reduced if self.architecture.reduce else self.width
+        return (self.architecture.whole + self.architecture.local) * each
 
-    def features(self, images: Tensor) -> MgnFeatures:
-        """All vectors of `images (N, 3, H, W)`."""
+    def features(self, images: Tensor, boxes: Tensor | None = None) -> MgnFeatures:
+        """All vectors of `images (N, 3, H, W)`; `boxes (N, 6, 4)` of body parts where the architecture wants pose."""
         common = self.shared(images)
-        pooled, whole, local = [], [], []
-        for branch in self.branches:
-            vector, (first, *stripes) = branch(common)
-            pooled.append(vector)
-            whole.append(first)
-            local.extend(stripes)
-        return MgnFeatures(tuple(pooled), tuple(whole), tuple(local))
+        pooled: list[Tensor] = []
+        whole: list[Tensor] = []
+        local: list[Tensor] = []
+        described: list[Tensor] = []
+        for branch, config in zip(self.branches, self.architecture.branches, strict=True):
+            vector, reduced = branch(common, boxes)
+            described.extend(reduced)
+            if config.whole:
+                pooled.append(vector)
+                whole.append(reduced[0])
+            local.extend(reduced[int(config.whole) :])
+        return MgnFeatures(tuple(pooled), tuple(whole), tuple(local), tuple(described))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The embedding `(N, 8 * reduced)`, not normalised."""
-        return self.features(images).embedding()
+    def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
+        """The embedding `(N, dimension)`, not normalised."""
+        return self.features(images, boxes).embedding()
 
 
 class IdentityHeads(nn.Module):
-    """One linear classifier for each of the 3 pooled global and 5 reduced local vectors; used in training only.
+    """One linear classifier for each pooled global and each reduced local vector (MGN: 3 and 5); used in training only.
 
     `neck` normalises the pooled vectors before their classifiers (BNNeck of Luo et al., CVPRW 2019; not in the MGN
     paper): max-pooled maps of an untrained trunk have a large common part, which drowns the identities.
     """
 
-    def __init__(self, width: int, reduced: int, classes: int, *, neck: bool = False) -> None:
+    def __init__(
+        self, width: int, reduced: int, classes: int, *, neck: bool = False, architecture: ArchitectureConfig = MGN
+    ) -> None:
         super().__init__()
-        self.necks = nn.ModuleList(nn.BatchNorm1d(width) if neck else nn.Identity() for _ in range(3))
-        self.whole = nn.ModuleList(nn.Linear(width, classes) for _ in range(3))
-        self.local = nn.ModuleList(nn.Linear(reduced, classes) for _ in range(5))
+        local = reduced if architecture.reduce else width
+        self.necks = nn.ModuleList(nn.BatchNorm1d(width) if neck else nn.Identity() for _ in range(architecture.whole))
+        self.whole = nn.ModuleList(nn.Linear(width, classes) for _ in range(architecture.whole))
+        self.local = nn.ModuleList(nn.Linear(local, classes) for _ in range(architecture.local))
         for layer in (*self.whole, *self.local):
             nn.init.normal_(layer.weight, std=0.001)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: MgnFeatures) -> list[Tensor]:
-        """8 x `(N, classes)` logits."""
+        """`(N, classes)` logits of each vector; MGN: 8."""
         pooled = [neck(vector) for neck, vector in zip(self.necks, features.pooled_global, strict=True)]
         whole = [layer(vector) for layer, vector in zip(self.whole, pooled, strict=True)]
         local = [layer(vector) for layer, vector in zip(self.local, features.reduced_local, strict=True)]

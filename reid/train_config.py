@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config import EmbedderConfig, Fraction, Section
+from reid.architecture import ArchitectureConfig
 
 
 class AugmentConfig(Section):
@@ -32,7 +33,11 @@ class LossConfig(Section):
     label_smoothing: Fraction = 0.0
     triplet: float = Field(default=1.0, ge=0)
     margin: float = Field(default=1.2, ge=0, description="MGN paper, section 4.1.")
+    soft_margin: bool = Field(default=False, description="log(1 + exp(d)) in place of the margin (Hermans 2017).")
     positives: Literal["hardest", "each"] = "hardest"
+    contrastive: float = Field(default=0.0, ge=0, description="Distance of pairs, on unit embeddings (0..2).")
+    contrastive_margin: float = Field(default=1.0, gt=0, le=2)
+    verification: float = Field(default=0.0, ge=0, description="Two-class softmax: same person or not, on pairs.")
     distil_cosine: float = Field(default=0.0, ge=0, description="Teacher's vector from a linear map of ours.")
     distil_relation: float = Field(default=0.0, ge=0, description="Teacher's similarities within the batch.")
 
@@ -63,6 +68,7 @@ class TrainConfig(Section):
     """A whole training run. Defaults are the MGN paper's; configs/reid_light.yaml holds what the light trunk wants."""
 
     trunk: Literal["light", "resnet18", "resnet50", "resnet101"] = "resnet50"
+    architecture: ArchitectureConfig = Field(default=ArchitectureConfig(), description="Branches; default: MGN.")
     reduced: int = Field(default=256, ge=8, le=2048)
     neck: bool = Field(default=False, description="Normalise the pooled vectors before their classifiers (BNNeck).")
     imagenet: str | None = Field(default=None, description="torchvision state dict to start a ResNet from.")
@@ -72,13 +78,14 @@ class TrainConfig(Section):
     data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
     unlabelled: tuple[str, ...] = Field(default=(), description="Tars of images with YOLO boxes, for distillation.")
     hold_out: dict[str, int] = Field(default_factory=dict, description="Identities a set keeps back, by its stem.")
+    keypoints: str | None = Field(default=None, description="Folder of <set>.json, relative to --data; for pose parts.")
     teacher: EmbedderConfig | None = Field(default=None, description="An embedder to distil from.")
     identities: int = Field(default=16, ge=2, description="P")
     crops: int = Field(default=4, ge=1, description="K")
     unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
     epochs: float = Field(default=80, gt=0)
     max_minutes: float | None = Field(default=None, gt=0, description="Progress by time instead of epochs.")
-    precision: Literal["f32", "bf16"] = "f32"
+    precision: Literal["f32", "bf16", "f16"] = Field(default="f32", description="Of the arithmetic; weights are f32.")
     seed: int = 0
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
@@ -91,6 +98,12 @@ class TrainConfig(Section):
             raise ValueError("`teacher` and a distillation weight need each other")
         if self.initial is not None and self.imagenet is not None:
             raise ValueError("`initial` and `imagenet` are two starts; name one")
+        if self.architecture.needs_pose != (self.keypoints is not None):
+            raise ValueError("`keypoints` and an architecture with `parts: pose` need each other")
+        if self.architecture.needs_pose and self.unlabelled:
+            raise ValueError("pose parts cannot learn from `unlabelled` crops, which have no keypoints")
+        if self.loss.triplet and not self.architecture.whole:
+            raise ValueError("the triplet loss needs a branch with `whole: true`; set loss.triplet to 0")
         if self.unlabelled_crops and not distils:
             raise ValueError("unlabelled_crops serve distillation only: set `teacher` and a distillation weight")
         if bool(self.unlabelled_crops) != bool(self.unlabelled):

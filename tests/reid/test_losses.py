@@ -81,3 +81,53 @@ def test_cosine_distillation_is_zero_for_the_same_direction() -> None:
     vectors = torch.tensor([[1.0, 2.0], [0.5, -1.0]])
     assert float(losses.cosine_distillation(4 * vectors, vectors)) == pytest.approx(0, abs=1e-6)
     assert float(losses.cosine_distillation(-vectors, vectors)) == pytest.approx(2, abs=1e-6)
+
+
+def slow_contrastive(vectors: torch.Tensor, identity: list[int], margin: float) -> float:
+    unit = [v.double() / v.double().norm() for v in vectors]
+    kinds: dict[bool, list[float]] = {True: [], False: []}
+    for i, j in itertools.combinations(range(len(unit)), 2):
+        d = float((unit[i] - unit[j]).norm())
+        same = identity[i] == identity[j]
+        kinds[same].append(d**2 if same else max(0.0, margin - d) ** 2)
+    means = [sum(found) / len(found) for found in kinds.values() if found]
+    return sum(means) / len(means)
+
+
+@settings(max_examples=30, deadline=None)
+@given(identity=st.lists(st.integers(0, 3), min_size=2, max_size=9), seed=st.integers(0, 99))
+def test_contrastive_equals_the_slow_version(identity: list[int], seed: int) -> None:
+    vectors = torch.randn(len(identity), 5, generator=torch.Generator().manual_seed(seed))
+    fast = losses.contrastive_loss(vectors, torch.tensor(identity), 1.3)
+    assert float(fast) == pytest.approx(slow_contrastive(vectors, identity, 1.3), abs=1e-4)
+
+
+def test_verification_is_the_cross_entropy_of_the_squared_differences() -> None:
+    generator = torch.Generator().manual_seed(5)
+    vectors, identity = torch.randn(5, 4, generator=generator), [0, 0, 1, 1, 1]
+    head = torch.nn.Linear(4, 2).requires_grad_(False)
+    kinds: dict[int, list[float]] = {0: [], 1: []}
+    for i, j in itertools.combinations(range(5), 2):
+        label = int(identity[i] == identity[j])
+        logits = head((vectors[i] - vectors[j]) ** 2).tolist()
+        kinds[label].append(math.log(sum(math.exp(v) for v in logits)) - logits[label])
+    expected = sum(sum(found) / len(found) for found in kinds.values()) / 2
+    assert float(losses.verification_loss(head, vectors, torch.tensor(identity))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_soft_margin_is_softplus_of_the_difference() -> None:
+    vectors = torch.tensor([[0.0], [1.0], [3.0], [4.5]])
+    identity = torch.tensor([0, 0, 0, 1])
+    expected = [math.log1p(math.exp(d)) for d in (3 - 4.5, 2 - 3.5, 3 - 1.5)]
+    got = losses.batch_hard_triplet(vectors, identity, None)
+    assert float(got) == pytest.approx(sum(expected) / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("identity", [[0, 0, 0], [0, 1, 2]])
+def test_pairs_of_one_kind_alone_are_enough(identity: list[int]) -> None:
+    vectors = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    head = torch.nn.Linear(4, 2)
+    total = losses.contrastive_loss(vectors, torch.tensor(identity), 1.0)
+    total = total + losses.verification_loss(head, vectors, torch.tensor(identity))
+    total.backward()
+    assert vectors.grad is not None and bool(torch.isfinite(vectors.grad).all())

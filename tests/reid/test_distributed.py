@@ -1,0 +1,101 @@
+"""Two processes under torchrun (gloo, CPU) train one network, and the loss they minimise is the whole batch's."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.errors import UsageError
+from reid.distributed import Workers
+
+ROOT = Path(__file__).parents[2]
+GRADIENTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np, torch
+from reid.distributed import join_workers, leave_workers
+from reid.objective import Batch, Student, objective
+from reid.mgn import Mgn
+from reid.train_config import LossConfig
+torch.set_num_threads(1)
+workers, _ = join_workers("cpu")
+torch.manual_seed(0)
+student = Student(Mgn("light", 8), 4, 0).eval()  # norms that do not mix the crops
+for p in student.parameters():
+    p.data.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+images = torch.rand(8, 3, 48, 16, generator=torch.Generator().manual_seed(1))
+identity = np.repeat(np.arange(4), 2)
+share = slice(workers.rank * 8 // workers.size, (workers.rank + 1) * 8 // workers.size)
+batch = Batch(np.zeros((len(identity[share]), 1, 1, 3), np.uint8), identity[share], None)
+weights = LossConfig(contrastive=1.0)
+parts = objective(student, student.model.features(images[share]), batch, weights, workers)
+sum(w * v for w, v in parts.values()).backward()
+grads = [p.grad for p in student.parameters() if p.grad is not None]
+workers.average(grads)
+if workers.first:
+    torch.save([g.clone() for g in grads], sys.argv[2])
+leave_workers(workers)
+"""
+
+
+def start_two(*command: object) -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of two processes with the environment that torchrun gives its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    told = [process.communicate(timeout=300) for process in started]
+    return [(process.returncode, *texts) for process, texts in zip(started, told, strict=True)]
+
+
+def test_two_processes_give_the_gradient_of_one(tmp_path: Path) -> None:
+    (tmp_path / "g.py").write_text(GRADIENTS)
+    for code, _, fault in start_two(tmp_path / "g.py", ROOT, tmp_path / "two.pt"):
+        assert code == 0, fault[-2000:]
+    one = [sys.executable, tmp_path / "g.py", ROOT, tmp_path / "one.pt"]
+    subprocess.run([*map(str, one)], check=True, capture_output=True)
+    two, single = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("two", "one"))
+    assert len(two) == len(single) > 50
+    largest = max(float(g.abs().max()) for g in single)
+    for ours, expected in zip(two, single, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4 * largest)
+
+
+def test_the_command_trains_in_two_processes(tmp_path: Path, make_set: Callable[..., Path]) -> None:
+    make_set(tmp_path / "people")
+    settings = {
+        "trunk": "light", "reduced": 8, "input_size_wh": [16, 48], "data": ["people"], "identities": 4, "crops": 2,
+        "epochs": 2, "optimiser": {"ema": 0.9},
+    }  # fmt: skip
+    (tmp_path / "c.yaml").write_text(json.dumps(settings))
+    command = [ROOT / "run.py", "train-reid", "--config", tmp_path / "c.yaml", "--data", tmp_path, "--threads", "1"]
+    first, second = start_two(*command, "--output", tmp_path / "out", "--device", "cpu")
+    assert (first[0], second[0]) == (0, 0), first[2][-2000:] + second[2][-2000:]
+    assert "2 steps" in first[1] and "each of 2 processes" in first[1]
+    assert not second[1]  # one of the two tells
+    assert (tmp_path / "out" / "weights.safetensors").is_file()
+
+
+def test_identities_that_cannot_be_dealt_out_are_told() -> None:
+    with pytest.raises(UsageError, match="6 cannot be dealt out to 4 processes"):
+        Workers(0, 4).share(6)
+    assert Workers(1, 3).share(6) == 2
