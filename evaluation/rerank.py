@@ -6,6 +6,8 @@ the other queries too: report it apart, and do not use it where the gallery is o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -17,12 +19,14 @@ K1, K2, LAMBDA = 20, 6, 0.3
 _BLOCK_ROWS = 512
 
 
-def rerank(query: Float32, gallery: Float32, *, k1: int = K1, k2: int = K2, weight: float = LAMBDA) -> Float32:
-    """Distances `(Q, N)` of unit rows `(Q, D)` and `(N, D)`: `weight` of the original one (squared Euclidean, each row
-    divided by its largest) and the rest Jaccard.
+def rerank(
+    query: Float32, gallery: Float32, *, k1: int = K1, k2: int = K2, weight: float = LAMBDA
+) -> Iterator[Float32]:
+    """Distances `(1, N)` of each query in turn, of unit rows `(Q, D)` and `(N, D)`: `weight` of the original one
+    (squared Euclidean, divided by the query's largest) and the rest Jaccard.
 
-    Memory: the distances of all rows to all are made in blocks and only the k1 + 1 nearest are kept; the answer is
-    `(Q, N)` float32. Raises ValueError on parameters that make no sense.
+    Memory: 512 rows of distances at a time, of which the k1 + 1 nearest are kept, and the neighbours' weights: at
+    k1 20 some 100 numbers a row, so about 200 MB for 120,000 rows. Raises ValueError on parameters that make no sense.
     """
     if k1 < 1 or not 1 <= k2 <= k1 or not 0 <= weight <= 1:
         raise ValueError(f"want 1 <= k2 <= k1 and weight in 0..1, got k1 {k1}, k2 {k2}, weight {weight}")
@@ -35,7 +39,7 @@ def rerank(query: Float32, gallery: Float32, *, k1: int = K1, k2: int = K2, weig
         rows = np.repeat(np.arange(count), k2)
         mean = csr_array((np.full(count * k2, 1 / k2, np.float32), (rows, nearest[:, :k2].ravel())), (count, count))
         encoded = csr_array(mean @ encoded)
-    return _combine(query, gallery, encoded, largest, weight)
+    yield from _combine(query, gallery, encoded, largest, weight)
 
 
 def _squared(a: Float32, b: Float32) -> Float32:
@@ -87,11 +91,12 @@ def _encode(vectors: Float32, nearest: Int64, largest: Float32, k1: int) -> csr_
     return csr_array((np.concatenate(values), np.concatenate(columns), ends), (len(vectors), len(vectors)))
 
 
-def _combine(query: Float32, gallery: Float32, encoded: csr_array, largest: Float32, weight: float) -> Float32:
+def _combine(
+    query: Float32, gallery: Float32, encoded: csr_array, largest: Float32, weight: float
+) -> Iterator[Float32]:
     """Jaccard distance by the sum of the smaller weights (equation 10), mixed with the original one (equation 12)."""
     queries, total = len(query), encoded.shape[0]
     by_column = encoded[queries:].tocsc()  # the gallery rows that have a neighbour
-    result = np.empty((queries, len(gallery)), np.float32)
     for row in range(queries):
         begin, end = encoded.indptr[row], encoded.indptr[row + 1]
         common = np.zeros(total - queries, np.float32)
@@ -99,5 +104,4 @@ def _combine(query: Float32, gallery: Float32, encoded: csr_array, largest: Floa
             part = slice(by_column.indptr[column], by_column.indptr[column + 1])
             common[by_column.indices[part]] += np.minimum(value, by_column.data[part])
         original = _squared(query[row : row + 1], gallery)[0] / max(float(largest[row]), 1e-12)
-        result[row] = (1 - weight) * (1 - common / (2 - common)) + weight * original
-    return result
+        yield np.asarray((1 - weight) * (1 - common / (2 - common)) + weight * original, np.float32)[None]

@@ -107,6 +107,34 @@ def evaluate_distances(
     return _evaluate(iter([distances]), query, gallery, distractor_id, ranks)
 
 
+def evaluate_blocks(
+    blocks: Iterator[NDArray[np.floating]],
+    query: Labels,
+    gallery: Labels,
+    *,
+    distractor_id: int | None = DISTRACTOR_ID,
+    ranks: int = 50,
+) -> RetrievalResult:
+    """The same from distances that come some queries `(q, N)` at a time, in the order of `query`."""
+    return _evaluate(blocks, query, gallery, distractor_id, ranks)
+
+
+def nearest(
+    query_vectors: Float32, gallery_vectors: Float32, query: Labels, gallery: Labels, *, count: int = 10
+) -> Int64:
+    """Rows `(Q, count)` of the gallery nearest to each query, junk left out, -1 where there are no more; unit rows."""
+    result = np.full((len(query), count), -1, np.int64)
+    for row, vector in enumerate(query_vectors):
+        distance = -(gallery_vectors @ vector)
+        junk = gallery.ids == JUNK_ID
+        if gallery.cameras is not None and query.cameras is not None:
+            junk = junk | ((gallery.ids == query.ids[row]) & (gallery.cameras == query.cameras[row]))
+        order = np.flatnonzero(~junk)
+        order = order[np.argsort(distance[order], kind="stable")][:count]
+        result[row, : len(order)] = order
+    return result
+
+
 def average_precision(ranks: Int64) -> float:
     """AP of one query from the ranks (from 1, ascending) of its true matches."""
     return float(np.mean(np.arange(1, len(ranks) + 1) / ranks))
