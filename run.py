@@ -32,7 +32,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keypoints": ("commands.keypoints", "joints of the people in crops, for pose-guided re-identification"),
     "train-detector": ("commands.train_detector", "train a person detector"),
     "evaluate-reid": ("commands.evaluate_reid", "Rank-k and mAP of a re-identification network"),
+    "reid-matrix": ("commands.reid_matrix", "several networks on several sets: how they carry over"),
     "evaluate-detector": ("commands.evaluate_detector", "average precision of a detector"),
+    "album": ("commands.album", "a folder of photos, grouped by person"),
     "synthesize": ("commands.synthesize", "render synthetic cameras with exact truth, calibration and crops"),
     "calibrate": ("commands.calibrate", "from a camera's image to the floor in metres: click points, fit, check"),
     "weights": ("commands.weights", "list weight files and verify them against their cards"),
@@ -40,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(("album", "search", "report", "export", "serve", "live"))
+LATER = frozenset(("search", "report", "export", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))

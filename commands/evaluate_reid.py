@@ -5,34 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from commands.reid_scores import Described, as_json, crops_at, describe, of_camera, score, score_reranked, single_shot
+from pipeline.config import EmbedderConfig
 from pipeline.errors import UsageError
-from pipeline.types import Embedder, Float32, Int64
-
-if TYPE_CHECKING:
-    from evaluation.retrieval import RetrievalResult
-
-CHUNK = 256
-"""Crops held in memory at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """Crops described: `vector (N, D)`, `identity (N,)`, `camera (N,)`."""
-
-    vector: Float32
-    identity: Int64
-    camera: Int64
-
-    def take(self, rows: Int64) -> Described:
-        """The crops of `rows`."""
-        return Described(self.vector[rows], self.identity[rows], self.camera[rows])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="average with the mirror image's vector (default: as the settings say)",
     )
+    add("--rerank", action="store_true", help="also the scores after k-reciprocal re-ranking, which uses the gallery")
+    add("--sheets", type=Path, metavar="DIR", help="write pictures: queries and their first 10, right and wrong framed")
+    add("--attention", type=Path, metavar="DIR", help="write pictures: where the branches of our own network look")
+    add("--pictures", type=int, default=24, metavar="N", help="queries in the pictures, spread evenly (default: 24)")
+    add("--keypoints", type=Path, metavar="JSON", help="joints of the crops of --data, for pose-guided weights")
     add("--config", type=Path, metavar="YAML", help="settings of the embedder and runtime")
     add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="one setting")
     add("--json", action="store_true", help="print the scores as JSON")
@@ -65,22 +50,85 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give either --data, or both --query and --gallery")
     from pipeline.config_loading import load_config  # noqa: PLC0415
     from reid import build_embedder  # noqa: PLC0415
+    from reid.embedder import weights_of  # noqa: PLC0415
+    from reid.posed import PosedEmbedder  # noqa: PLC0415
 
     config = load_config(args.config, overrides(args))
-    embedder = build_embedder(config.embedder, config.runtime)
-    query = describe(args.query or args.data, embedder, args.hold_out)
+    if args.keypoints is not None and args.data is None:
+        raise UsageError("--keypoints goes with --data")
+    embedder = (
+        build_embedder(config.embedder, config.runtime)
+        if args.keypoints is None
+        else PosedEmbedder(weights_of(config.embedder), flip=config.embedder.flip)
+    )
+    query = describe(args.query or args.data, embedder, args.hold_out, keypoints=args.keypoints)
     gallery = query if args.gallery is None else describe(args.gallery, embedder, args.hold_out)
-    query = _of_camera(query, args.query_camera, "--query-camera")
-    gallery = _of_camera(gallery, args.gallery_camera, "--gallery-camera")
-    scores: dict[str, float | int] = as_json(score(query, gallery))
+    query = of_camera(query, args.query_camera, "--query-camera")
+    gallery = of_camera(gallery, args.gallery_camera, "--gallery-camera")
+    if args.pictures < 1:
+        raise UsageError(f"--pictures {args.pictures}: give 1 or more")
+    scores: dict[str, Any] = as_json(score(query, gallery))
+    if args.rerank:
+        scores["reranked"] = as_json(score_reranked(query, gallery))
     if args.single_shot:
         scores["single_shot_rank1"] = single_shot(query, gallery, args.single_shot)
     if args.json:
         print(json.dumps(scores, allow_nan=False))
     else:
-        print("  ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
-                        for name, value in scores.items()))  # fmt: skip
+        again = scores.pop("reranked", None)
+        print(_line(scores))
+        if again is not None:
+            print("after k-reciprocal re-ranking (uses the gallery itself; not for an open one):  " + _line(again))
+    if args.sheets is not None or args.attention is not None:
+        _draw(args, query, gallery, config.embedder)
     return 0
+
+
+def _line(scores: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
+                     for name, value in scores.items())  # fmt: skip
+
+
+def _draw(args: argparse.Namespace, query: Described, gallery: Described, embedder: EmbedderConfig) -> None:
+    """Write the pictures that were asked for."""
+    from commands.reid_pictures import attention_row, ranked_row, write_sheets  # noqa: PLC0415
+    from evaluation.retrieval import Labels, nearest  # noqa: PLC0415
+
+    chosen = query.take(np.unique(np.linspace(0, len(query.identity) - 1, args.pictures).round().astype(np.int64)))
+    asked = crops_at(args.query or args.data, chosen.place)
+    written: list[Path] = []
+    if args.sheets is not None:
+        labels, found = Labels(chosen.identity, chosen.camera), Labels(gallery.identity, gallery.camera)
+        hits = nearest(chosen.vector, gallery.vector, labels, found)
+        crops = crops_at(args.gallery or args.data, gallery.place[hits[hits >= 0]])
+        rows = []
+        for number, (place, ranked) in enumerate(zip(chosen.place, hits, strict=True)):
+            person = int(chosen.identity[number])
+            shown = [
+                (
+                    crops[int(gallery.place[hit])],
+                    bool(gallery.identity[hit] == person),
+                    float(chosen.vector[number] @ gallery.vector[hit]),
+                )
+                for hit in ranked[ranked >= 0]
+            ]
+            rows.append(ranked_row(asked[int(place)], shown, f"{person} c{int(chosen.camera[number])}"))
+        written += write_sheets(args.sheets, rows, "ranked")
+    if args.attention is not None:
+        from reid.attention import attention_maps  # noqa: PLC0415
+        from reid.embedder import weights_of  # noqa: PLC0415
+
+        maps, branches = attention_maps(weights_of(embedder), [asked[int(place)] for place in chosen.place])
+        names = [f"part-{branch.local}" if branch.local else "global" for branch in branches]
+        rows = [
+            attention_row(
+                asked[int(place)],
+                [(m[number], name, branch.count) for m, name, branch in zip(maps, names, branches, strict=True)],
+            )
+            for number, place in enumerate(chosen.place)
+        ]
+        written += write_sheets(args.attention, rows, "attention")
+    print("\n".join(map(str, written)), file=sys.stderr)
 
 
 def overrides(args: argparse.Namespace) -> list[str]:
@@ -98,94 +146,3 @@ def _embedder_settings(weights: str) -> list[str]:
     if suffix not in names:
         raise UsageError(f"--weights {weights}: bundled, or a .safetensors, .xml or .onnx file")
     return [f"embedder.name={names[suffix]}", f"embedder.model={json.dumps(weights)}"]
-
-
-def describe(path: Path, embedder: Embedder, hold_out: int | None = None, seed: int = 0) -> Described:
-    """All crops of a folder or tar; with `hold_out` only those of the identities drawn by `seed`. Raises UsageError."""
-    from reid.datasets import held_out_identities, parse_name  # noqa: PLC0415
-
-    names = [(name, *parse_name(name)) for name, _ in _crops(path)]
-    known = np.array([identity for _, identity, _ in names], np.int64)
-    chosen = known if hold_out is None else held_out_identities(known, hold_out, seed, path.name)
-    keep = np.isin(known, chosen)
-    vectors: list[Float32] = []
-    chunk: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
-    from reid.datasets import decode  # noqa: PLC0415
-
-    for wanted, (name, data) in zip(keep, _crops(path), strict=True):
-        if wanted:
-            chunk.append(decode(name, data))
-        if len(chunk) == CHUNK:
-            vectors.append(embedder.embed(chunk))
-            _tell(sum(map(len, vectors)), int(keep.sum()))
-            chunk = []
-    vectors.append(embedder.embed(chunk))
-    table = np.concatenate(vectors)
-    if broken := int((~np.isfinite(table).all(axis=1)).sum()):
-        raise UsageError(
-            f"{path}: {broken} of {len(table)} crops gave no finite vector; try --set runtime.precision=f32, or other "
-            "weights"
-        )
-    camera = np.array([camera for _, _, camera in names], np.int64)
-    return Described(table, known[keep], camera[keep])
-
-
-def score(query: Described, gallery: Described) -> RetrievalResult:
-    """By the Market-1501 protocol: a person's other crops of the query's own camera are junk; id 0 is somebody."""
-    from evaluation.retrieval import Labels, evaluate_retrieval  # noqa: PLC0415
-
-    return evaluate_retrieval(
-        query.vector,
-        gallery.vector,
-        Labels(query.identity, query.camera),
-        Labels(gallery.identity, gallery.camera),
-        distractor_id=None,
-    )
-
-
-def single_shot(query: Described, gallery: Described, draws: int) -> float:
-    """Mean Rank-1 of `draws` draws, seeds 0, 1, ...: one crop of each person in the query and in the gallery."""
-    results = []
-    for seed in range(draws):
-        rng = np.random.default_rng(seed)
-        result = score(query.take(_one_each(query.identity, rng)), gallery.take(_one_each(gallery.identity, rng)))
-        results.append(result.rank(1))
-    return float(np.mean(results))
-
-
-def as_json(result: RetrievalResult) -> dict[str, float | int]:
-    """The scores of the contract, fractions."""
-    return {
-        "rank1": result.rank(1),
-        "rank5": result.rank(5),
-        "rank10": result.rank(10),
-        "map": result.map,
-        "minp": result.minp,
-        "queries": result.queries,
-        "skipped": result.skipped,
-    }
-
-
-def _one_each(identity: Int64, rng: np.random.Generator) -> Int64:
-    return np.array([rng.choice(np.flatnonzero(identity == person)) for person in np.unique(identity)], np.int64)
-
-
-def _of_camera(crops: Described, camera: int | None, option: str) -> Described:
-    if camera is None:
-        return crops
-    rows = np.flatnonzero(crops.camera == camera)
-    if len(rows) == 0:
-        there = ", ".join(map(str, np.unique(crops.camera)))
-        raise UsageError(f"{option} {camera}: no crop of that camera (there are {there})")
-    return crops.take(rows)
-
-
-def _crops(path: Path) -> Iterator[tuple[str, bytes]]:
-    from reid.datasets import read_crops  # noqa: PLC0415
-
-    return read_crops(path)
-
-
-def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total} crops", end="" if done < total else "\n", file=sys.stderr)

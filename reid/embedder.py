@@ -107,14 +107,17 @@ normalise = normaliser("rgb", _scaled_mean, _scaled_std)  # type: ignore[arg-typ
 
 def build_mgn(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder:
     """An MGN from `config.model`: `bundled` or a .safetensors beside its card."""
-    path = BUNDLED if config.model == "bundled" else Path(config.model)
+    path = weights_of(config)
     if path.suffix != ".safetensors":
         raise UsageError(f"embedder.model {config.model}: name mgn takes .safetensors; use name openvino or onnx")
     card = verify(path)
     width, height = card.input_size_wh
     from reid.export import load_mgn  # noqa: PLC0415 - torch, only for a network that is one
 
-    network = compile_module(load_mgn(path, card), (3, height, width), runtime)
+    model = load_mgn(path, card)
+    if model.architecture.needs_pose:
+        raise UsageError(f"{path}: has pose-guided parts: for `evaluate-reid --keypoints` only, not for a run")
+    network = compile_module(model, (3, height, width), runtime)
     return NetworkEmbedder(network, card.input_size_wh, normalise, config, card.name)
 
 
@@ -133,8 +136,13 @@ def build_file(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedde
     return NetworkEmbedder(network, size, prepare, config, path.stem)
 
 
+def weights_of(config: EmbedderConfig) -> Path:
+    """The file that `config.model` says."""
+    return BUNDLED if config.model == "bundled" else Path(config.model)
+
+
 def card_of(config: EmbedderConfig) -> WeightCard | None:
     """The verified card of an MGN's weights; None for a file without one."""
     if config.name != "mgn":
         return None
-    return verify(BUNDLED if config.model == "bundled" else Path(config.model))
+    return verify(weights_of(config))

@@ -169,7 +169,7 @@ def test_a_training_goes_on_from_weights_of_ours_and_from_no_others(people: data
     assert all(parameter.requires_grad for parameter in second.student.model.parameters())
     second.run(max_steps=1)
     assert not torch.equal(second.student.model.shared[1][0].weight, expected["shared.1.0.weight"].half().float())
-    with pytest.raises(UsageError, match="light x 8, the settings ask for light x 16"):
+    with pytest.raises(UsageError, match="8 x 8, the settings ask for MGN, light trunk, 8 x 16"):
         Trainer(config(initial=str(path), reduced=16), TrainData(people), tmp_path / "third")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(UsageError, match="sha256 mismatch"):
