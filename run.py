@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reid-matrix": ("commands.reid_matrix", "several networks on several sets: how they carry over"),
     "evaluate-detector": ("commands.evaluate_detector", "average precision of a detector"),
     "album": ("commands.album", "a folder of photos, grouped by person"),
+    "export": ("commands.export", "a re-identification network as ONNX or OpenVINO"),
     "synthesize": ("commands.synthesize", "render synthetic cameras with exact truth, calibration and crops"),
     "calibrate": ("commands.calibrate", "from a camera's image to the floor in metres: click points, fit, check"),
     "weights": ("commands.weights", "list weight files and verify them against their cards"),
@@ -42,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command word -> module, imported only when its word is used, and one line of help."""
 
-LATER = frozenset(("search", "report", "export", "serve", "live"))
+LATER = frozenset(("search", "report", "serve", "live"))
 """Words that are taken and do nothing yet."""
 
 _COMMON = frozenset(("-q", "--quiet", "-v", "-vv", "--verbose", "--debug", "--json"))

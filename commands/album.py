@@ -84,7 +84,7 @@ def _write(args: argparse.Namespace, photos: list[Path], people: list[Person], u
     if args.json:
         print(json.dumps(result, allow_nan=False))
     else:
-        lost = f"; {len(unreadable)} photos could not be read" if unreadable else ""
+        lost = f"; {len(unreadable)} of the photos could not be read" if unreadable else ""
         print(f"{args.output}/album.html: {len(people)} people in {len(photos)} photos, {several} of them in more "
               f"than one{lost}")  # fmt: skip
     return 3 if unreadable else 0

@@ -20,7 +20,7 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
 section{border-top:1px solid #ccc;padding:1rem 0}h2{font-size:1.1rem;margin:.2rem 0}
 ul{display:flex;flex-wrap:wrap;gap:.6rem;list-style:none;padding:0}li{width:7rem}
-img{height:10rem;width:7rem;object-fit:cover;border-radius:4px;background:#eee;display:block}
+img{height:12rem;width:7rem;object-fit:contain;border-radius:4px;background:#eee;display:block}
 small{display:block;color:#555;overflow-wrap:anywhere}.unsure img{outline:3px dashed #d55e00;outline-offset:-3px}
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#eee}small{color:#aaa}section{border-color:#444}}
 """
@@ -115,7 +115,7 @@ def page(result: dict[str, Any], photos: Sequence[Path], source: Path, output: P
 def _section(person: dict[str, Any], where: dict[str, Path], output: Path) -> str:
     items = "".join(_item(appearance, person["person_id"], where, output) for appearance in person["appearances"])
     photos = len({appearance["photo"] for appearance in person["appearances"]})
-    return f"<section><h2>Person {person['person_id']}: {photos} photos</h2><ul>{items}</ul></section>"
+    return f"<section><h2>Person {person['person_id']}: {photos} photo{'s' * (photos > 1)}</h2><ul>{items}</ul></section>"
 
 
 def _item(appearance: dict[str, Any], person: int, where: dict[str, Path], output: Path) -> str:

@@ -19,12 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
     add(
-        "--data", type=Path, metavar="PATH", help="folder or tar of <id>_c<camera>_<n>.<ext>: query and gallery at once"
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="folder or tar of <id>_c<camera>_<n>.<ext>, query and gallery at once; or a published set as released",
     )
     add("--query", type=Path, metavar="PATH", help="queries, if they are a set of their own")
     add("--gallery", type=Path, metavar="PATH", help="gallery, if it is a set of its own")
     add("--query-camera", type=int, metavar="C", help="queries from this camera only")
     add("--gallery-camera", type=int, metavar="C", help="gallery from this camera only")
+    add("--split", type=int, default=0, metavar="N", help="random split of a data set without a fixed one (default: 0)")
     add("--hold-out", type=int, metavar="N", help="score only the N identities that training with hold_out keeps back")
     add("--single-shot", type=int, default=0, metavar="N", help="also mean Rank-1 of N draws of one crop a person")
     add("--weights", default="bundled", metavar="W", help="bundled, or a .safetensors, .xml or .onnx file")
@@ -50,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give either --data, or both --query and --gallery")
     from pipeline.config_loading import load_config  # noqa: PLC0415
     from reid import build_embedder  # noqa: PLC0415
+    from reid.datasets import tell_counts  # noqa: PLC0415
     from reid.embedder import weights_of  # noqa: PLC0415
     from reid.posed import PosedEmbedder  # noqa: PLC0415
+    from reid.releases import recognise  # noqa: PLC0415
 
     config = load_config(args.config, overrides(args))
     if args.keypoints is not None and args.data is None:
@@ -61,8 +67,15 @@ def run(args: argparse.Namespace) -> int:
         if args.keypoints is None
         else PosedEmbedder(weights_of(config.embedder), flip=config.embedder.flip)
     )
-    query = describe(args.query or args.data, embedder, args.hold_out, keypoints=args.keypoints)
-    gallery = query if args.gallery is None else describe(args.gallery, embedder, args.hold_out)
+    query = describe(
+        args.query or args.data, embedder, args.hold_out, part="query", split=args.split, keypoints=args.keypoints
+    )
+    gallery = query
+    if args.gallery is not None or recognise(args.data) is not None:
+        tell_counts(args.gallery or args.data, args.split)
+        gallery = describe(
+            args.gallery or args.data, embedder, args.hold_out, split=args.split, keypoints=args.keypoints
+        )
     query = of_camera(query, args.query_camera, "--query-camera")
     gallery = of_camera(gallery, args.gallery_camera, "--gallery-camera")
     if args.pictures < 1:
@@ -95,12 +108,12 @@ def _draw(args: argparse.Namespace, query: Described, gallery: Described, embedd
     from evaluation.retrieval import Labels, nearest  # noqa: PLC0415
 
     chosen = query.take(np.unique(np.linspace(0, len(query.identity) - 1, args.pictures).round().astype(np.int64)))
-    asked = crops_at(args.query or args.data, chosen.place)
+    asked = crops_at(args.query or args.data, chosen.place, "query", args.split)
     written: list[Path] = []
     if args.sheets is not None:
         labels, found = Labels(chosen.identity, chosen.camera), Labels(gallery.identity, gallery.camera)
         hits = nearest(chosen.vector, gallery.vector, labels, found)
-        crops = crops_at(args.gallery or args.data, gallery.place[hits[hits >= 0]])
+        crops = crops_at(args.gallery or args.data, gallery.place[hits[hits >= 0]], "gallery", args.split)
         rows = []
         for number, (place, ranked) in enumerate(zip(chosen.place, hits, strict=True)):
             person = int(chosen.identity[number])

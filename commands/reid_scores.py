@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from pipeline.types import Embedder, Float32, Int64, UInt8
 if TYPE_CHECKING:
     from evaluation.retrieval import RetrievalResult
     from reid.posed import PosedEmbedder
+    from reid.releases import PartName
 
 CHUNK = 256
 """Crops held in memory at a time."""
@@ -39,25 +40,29 @@ def describe(
     path: Path,
     embedder: Embedder | PosedEmbedder,
     hold_out: int | None = None,
-    seed: int = 0,
+    *,
+    part: PartName = "gallery",
+    split: int = 0,
     keypoints: Path | None = None,
 ) -> Described:
-    """All crops of a folder or tar; with `hold_out` only those of the identities drawn by `seed`.
+    """All crops of a folder or tar; with `hold_out` only those of the identities that training holds back (seed 0).
 
-    `keypoints`: the file of their joints, for a PosedEmbedder. Raises UsageError.
+    Of a published data set those of `part`, in its random `split`. `keypoints`: the file of their joints, for a
+    PosedEmbedder. Raises UsageError.
     """
-    from reid.datasets import held_out_identities, parse_name  # noqa: PLC0415
+    from reid.datasets import decode, held_out_identities, labelled_crops  # noqa: PLC0415
 
-    names = [(name, *parse_name(name)) for name, _ in _crops(path)]
-    known = np.array([identity for _, identity, _ in names], np.int64)
-    chosen = known if hold_out is None else held_out_identities(known, hold_out, seed, path.name)
+    labels = [(crop.name, crop.identity, crop.camera) for crop in labelled_crops(path, part, split)]
+    known = np.array([identity for _, identity, _ in labels], np.int64)
+    chosen = known if hold_out is None else held_out_identities(known, hold_out, 0, path.name)
     places = np.flatnonzero(np.isin(known, chosen))
-    embed = _embed_with(embedder, keypoints, [names[place][0] for place in places])
+    embed = _embed_with(embedder, keypoints, [labels[place][0] for place in places])
     vectors: list[Float32] = []
     waiting: list[UInt8] = []
-    done = 0
-    for crop in _decoded(path, set(places.tolist())):
-        waiting.append(crop)
+    done, wanted = 0, set(places.tolist())
+    for place, crop in enumerate(labelled_crops(path, part, split)):
+        if place in wanted:
+            waiting.append(decode(crop.name, crop.data))
         if len(waiting) == CHUNK:
             vectors.append(embed(waiting, done))
             done += len(waiting)
@@ -70,7 +75,7 @@ def describe(
             f"{path}: {broken} of {len(table)} crops gave no finite vector; try --set runtime.precision=f32, or other "
             "weights"
         )
-    camera = np.array([camera for _, _, camera in names], np.int64)
+    camera = np.array([camera for _, _, camera in labels], np.int64)
     return Described(table, known[places], camera[places], places)
 
 
@@ -88,14 +93,6 @@ def _embed_with(
         raise UsageError("pose-guided parts need the joints of the crops: --keypoints JSON")
     points = load_keypoints(keypoints, names)
     return lambda crops, before: embedder.embed(crops, points[before : before + len(crops)])
-
-
-def _decoded(path: Path, places: set[int]) -> Iterator[UInt8]:
-    from reid.datasets import decode  # noqa: PLC0415
-
-    for place, (name, data) in enumerate(_crops(path)):
-        if place in places:
-            yield decode(name, data)
 
 
 def score(query: Described, gallery: Described) -> RetrievalResult:
@@ -162,18 +159,16 @@ def _one_each(identity: Int64, rng: np.random.Generator) -> Int64:
     return np.array([rng.choice(np.flatnonzero(identity == person)) for person in np.unique(identity)], np.int64)
 
 
-def crops_at(path: Path, places: Int64) -> dict[int, UInt8]:
+def crops_at(path: Path, places: Int64, part: PartName = "gallery", split: int = 0) -> dict[int, UInt8]:
     """The decoded crops at `places` of a set."""
-    from reid.datasets import decode  # noqa: PLC0415
+    from reid.datasets import decode, labelled_crops  # noqa: PLC0415
 
     wanted = set(places.tolist())
-    return {place: decode(name, data) for place, (name, data) in enumerate(_crops(path)) if place in wanted}
-
-
-def _crops(path: Path) -> Iterator[tuple[str, bytes]]:
-    from reid.datasets import read_crops  # noqa: PLC0415
-
-    return read_crops(path)
+    return {
+        place: decode(crop.name, crop.data)
+        for place, crop in enumerate(labelled_crops(path, part, split))
+        if place in wanted
+    }
 
 
 def _tell(done: int, total: int) -> None:

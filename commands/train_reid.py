@@ -124,7 +124,9 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
 
     stored = config.stored_size_wh
     paths = [root / name if name else root for name in config.data or ("",)]
-    tables = [datasets.load_crops(path, stored, cache) for path in paths]
+    for path in paths:
+        datasets.tell_counts(path, config.split)
+    tables = [datasets.load_crops(path, stored, cache, config.split) for path in paths]
     if config.keypoints is not None:
         folder = root / config.keypoints
         tables = [

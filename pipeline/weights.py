@@ -53,6 +53,15 @@ def load_card(weights: Path) -> WeightCard:
         raise UsageError(f"{path}: not a weight card ({error}); restore the one that came with the file") from None
 
 
+def is_card(path: Path) -> bool:
+    """Whether a JSON file looks like a card; others' models may have other JSON beside them."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(raw, dict) and {"architecture", "sha256", "training_data"} <= set(raw)
+
+
 def save_card(card: WeightCard, weights: Path) -> None:
     """Write `card` beside `weights` as JSON."""
     text = json.dumps(asdict(card), indent=2, sort_keys=False, allow_nan=False)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "checkpoint.pt"
 ADDED = {
-    "": ("architecture", "keypoints"),
+    "": ("architecture", "keypoints", "split"),
     "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification"),
 }
 """Settings younger than the first checkpoints, by section: left at their defaults they do not count."""

@@ -7,6 +7,7 @@ distillation only.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,9 @@ from pipeline.errors import UsageError
 from pipeline.types import Float32, Int64, UInt8
 from reid.embedder import resize
 from reid.pose import load_keypoints
+from reid.releases import PartName, read_release, recognise
+
+logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?_f?\d+(?:_\d+)?$")
 """Ours, and those of Market-1501 (`0002_c1s1_000451_03`) and DukeMTMC-reID (`0001_c2_f0046182`)."""
@@ -90,6 +94,43 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"{path}: not a readable tar ({error}); give a folder or tar of crops") from None
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledCrop:
+    """One image file with its labels."""
+
+    name: str
+    data: bytes
+    identity: int
+    camera: int
+
+
+def labelled_crops(path: Path, part: PartName = "train", split: int = 0) -> Iterator[LabelledCrop]:
+    """The crops of `part` of a published data set (reid/releases.py), or all those of a plain folder or tar.
+
+    Raises UsageError.
+    """
+    layout = recognise(path)
+    if layout is None:
+        for name, data in read_crops(path):
+            yield LabelledCrop(name, data, *parse_name(name))
+        return
+    parts, _ = read_release(path, layout, split)
+    for item in parts[part]:
+        try:
+            data = item.path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{item.path}: cannot be read ({error.strerror}); restore the data set") from None
+        yield LabelledCrop(item.path.name, data, item.identity, item.camera)
+
+
+def tell_counts(path: Path, split: int = 0) -> None:
+    """Log which release of a published data set this is, or what differs; nothing for a plain set."""
+    layout = recognise(path)
+    if layout is not None:
+        for line in read_release(path, layout, split)[1]:
+            logger.info("%s: %s", path.name, line)
+
+
 def decode(name: str, data: bytes) -> UInt8:
     """One image file as `(H, W, 3)` BGR. Raises UsageError when it cannot be decoded."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -98,20 +139,24 @@ def decode(name: str, data: bytes) -> UInt8:
     return np.asarray(image, np.uint8)
 
 
-def load_crops(path: Path, size_wh: tuple[int, int], cache: Path) -> CropTable:
-    """The crops of one folder or tar at `size_wh`, decoded into `cache` at the first call and mapped from there."""
+def load_crops(path: Path, size_wh: tuple[int, int], cache: Path, split: int = 0) -> CropTable:
+    """The crops of one folder or tar at `size_wh`, decoded into `cache` at the first call and mapped from there.
+
+    Of a published data set those that are trained on; `split` is which of its random splits.
+    """
 
     def rows() -> Iterator[tuple[UInt8, int, int]]:
-        for name, data in read_crops(path):
-            identity, camera = parse_name(name)
-            yield resize(decode(name, data), size_wh), identity, camera
+        for crop in labelled_crops(path, "train", split):
+            yield resize(decode(crop.name, crop.data), size_wh), crop.identity, crop.camera
 
-    return _cached(path, f"crops-{size_wh}", cache, rows())
+    layout = recognise(path)
+    kind = f"crops-{size_wh}" if layout is None else f"{layout.name}-{split}-{size_wh}"
+    return _cached(path, kind, cache, rows())
 
 
 def with_keypoints(table: CropTable, crops: Path, keypoints: Path) -> CropTable:
     """`table` as `load_crops` made it of `crops`, with the joints of the file `keypoints` (reid/pose.py)."""
-    points = load_keypoints(keypoints, [name for name, _ in read_crops(crops)])
+    points = load_keypoints(keypoints, [crop.name for crop in labelled_crops(crops)])
     return replace(table, keypoints=points)
 
 

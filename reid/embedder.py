@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config import EmbedderConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
-from pipeline.weights import WeightCard, verify
+from pipeline.weights import WeightCard, is_card, verify
 from runtime.network import Network, compile_file, compile_module
 
 BUNDLED = Path(__file__).parent / "weights" / "passerby_mgn_light.safetensors"
@@ -130,6 +130,8 @@ def build_file(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedde
         )
     width, height = config.input_size_wh
     network = compile_file(path, runtime, input_chw=(3, height, width))
+    if "passerby" in network.metadata and config.channel_order != "bgr":
+        raise UsageError(f"{path}: was exported by us and wants BGR; remove embedder.channel_order")
     fixed_height, fixed_width = network.input_shape[2:]
     size = (fixed_width or width, fixed_height or height)
     prepare = normaliser(config.channel_order, config.pixel_mean, config.pixel_std)
@@ -142,7 +144,8 @@ def weights_of(config: EmbedderConfig) -> Path:
 
 
 def card_of(config: EmbedderConfig) -> WeightCard | None:
-    """The verified card of an MGN's weights; None for a file without one."""
-    if config.name != "mgn":
-        return None
-    return verify(weights_of(config))
+    """The verified card of an MGN's weights, or of a file that was exported from them; None for a file without one."""
+    path = weights_of(config)
+    if config.name == "mgn":
+        return verify(path)
+    return verify(path) if is_card(path.with_suffix(".json")) else None

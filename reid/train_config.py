@@ -76,6 +76,7 @@ class TrainConfig(Section):
     input_size_wh: tuple[int, int] = (128, 384)
     sizes: tuple[SizeFrom, ...] = Field(default=(), description="Smaller crops early on; none = input_size_wh.")
     data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
+    split: int = Field(default=0, ge=0, description="Which random split of a set that has no fixed one.")
     unlabelled: tuple[str, ...] = Field(default=(), description="Tars of images with YOLO boxes, for distillation.")
     hold_out: dict[str, int] = Field(default_factory=dict, description="Identities a set keeps back, by its stem.")
     keypoints: str | None = Field(default=None, description="Folder of <set>.json, relative to --data; for pose parts.")

@@ -91,14 +91,7 @@ def from_module(
     module: torch.nn.Module, trace_chw: tuple[int, int, int], config: RuntimeConfig, *, dynamic_batch: bool
 ) -> Callable[[tuple[int, int, int]], OpenVinoNetwork]:
     """Trace `module` and hand back what compiles it for a size; see `runtime.network.module_compiler`."""
-    import torch  # noqa: PLC0415 - models from files need no torch
-
-    module = module.eval().float().cpu()
-    example = torch.zeros(1, *trace_chw)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracer warnings about Python branches, and torch's own about jit
-        traced = torch.jit.trace(module, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
-        model = ov.convert_model(traced, example_input=example)
+    model = _converted(module, trace_chw)
 
     def compile_at(input_chw: tuple[int, int, int]) -> OpenVinoNetwork:
         sized = model.clone()
@@ -106,6 +99,30 @@ def from_module(
         return OpenVinoNetwork(sized, config, {})
 
     return compile_at
+
+
+def _converted(module: torch.nn.Module, trace_chw: tuple[int, int, int]) -> Any:
+    import torch  # noqa: PLC0415 - models from files need no torch
+
+    module = module.eval().float().cpu()
+    example = torch.zeros(1, *trace_chw)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracer warnings about Python branches, and torch's own about jit
+        traced = torch.jit.trace(module, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        return ov.convert_model(traced, example_input=example)
+
+
+def save_module(
+    module: torch.nn.Module, input_chw: tuple[int, int, int], path: Path, metadata: Mapping[str, str]
+) -> None:
+    """Write `module` as `.xml` and `.bin` with a free batch; see `runtime.export.save_openvino`."""
+    model = _converted(module, input_chw)
+    model.reshape([-1, *input_chw])
+    model.input(0).get_tensor().set_names({"crops"})
+    model.output(0).get_tensor().set_names({"embedding"})
+    for key, value in metadata.items():
+        model.set_rt_info(value, ["framework", key])
+    ov.save_model(model, path, compress_to_fp16=True)
 
 
 def from_file(
@@ -162,10 +179,13 @@ def _metadata(file: Path, model: Any) -> dict[str, Any]:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{beside}: not readable ({error}); export the model again") from None
         return dict(loaded) if isinstance(loaded, dict) else {}
-    if "framework" not in model.rt_info or file.suffix != ".onnx":
+    if "framework" not in model.rt_info:
         return {}
-    # OpenVINO keeps the metadata_props of an ONNX file here; ultralytics writes Python literals into them.
+    # OpenVINO keeps the metadata_props of an ONNX file here, and we put ours there in an .xml too; ultralytics writes
+    # Python literals into them.
     properties = model.rt_info["framework"]
+    if file.suffix != ".onnx" and "passerby" not in properties:
+        return {}
     return {str(key): _literal(str(properties[key].astype(str))) for key in properties}
 
 

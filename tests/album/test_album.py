@@ -77,7 +77,7 @@ def album(photos: tuple[Path, Path]) -> Album:
 def test_photos_are_grouped_by_person(album: Album, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
     assert album(output) == 3  # a photo could not be read; all else is there
-    assert "1 photos could not be read" in capsys.readouterr().out
+    assert "1 of the photos could not be read" in capsys.readouterr().out
     result = json.loads((output / "album.json").read_text())
     assert result["photos"] == 6
     assert result["without_people"] == ["d.jpg"]

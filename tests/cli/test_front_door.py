@@ -95,7 +95,7 @@ def test_every_built_command_describes_itself_without_torch() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["album"], "not built yet"),
+        (["search"], "not built yet"),
         (["trak"], "nearest: track"),
         (["cam1.mp4"], "videos go behind --videos"),
         (["weights", "--jsn"], "nearest: --json"),
