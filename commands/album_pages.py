@@ -115,7 +115,8 @@ def page(result: dict[str, Any], photos: Sequence[Path], source: Path, output: P
 def _section(person: dict[str, Any], where: dict[str, Path], output: Path) -> str:
     items = "".join(_item(appearance, person["person_id"], where, output) for appearance in person["appearances"])
     photos = len({appearance["photo"] for appearance in person["appearances"]})
-    return f"<section><h2>Person {person['person_id']}: {photos} photo{'s' * (photos > 1)}</h2><ul>{items}</ul></section>"
+    title = f"Person {person['person_id']}: {photos} photo{'s' * (photos > 1)}"
+    return f"<section><h2>{title}</h2><ul>{items}</ul></section>"
 
 
 def _item(appearance: dict[str, Any], person: int, where: dict[str, Path], output: Path) -> str:
