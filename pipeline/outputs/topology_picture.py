@@ -9,7 +9,7 @@ from html import escape
 from pipeline.association.topology_report import TopologyReport, WayReport, ZoneReport
 
 _WIDTH, _GAP, _MARGIN, _HEAD = 260.0, 150.0, 40.0, 26.0
-_MOST_WAYS = 40
+_MOST_WAYS = 24
 _INK, _PAPER, _FRAME, _ZONE, _WAY, _SHARED = "#1f2933", "#ffffff", "#eef1f4", "#2a7f9e", "#b4552d", "#6b8f3a"
 
 Point = tuple[float, float]
@@ -43,19 +43,17 @@ def topology_svg(report: TopologyReport, sizes_wh: Mapping[str, tuple[int, int]]
         f'markerUnits="userSpaceOnUse"><path d="M0 0 8 4 0 8z" fill="{_WAY}"/></marker></defs>',
     ]
     parts += [_camera(name, corner[name], sizes_wh[name]) for name in names]
-    for overlap in report.overlaps:
-        a, b = overlap.cameras
-        if overlap.found and a in middle and b in middle:
-            (x1, y1), (x2, y2) = middle[a], middle[b]
-            parts.append(
-                f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" stroke="{_SHARED}" '
-                f'stroke-width="6" stroke-dasharray="2 10" stroke-linecap="round" opacity="0.7">'
-                f"<title>{escape(a)} and {escape(b)} see a common floor</title></line>"
-            )
+    between = [w for w in report.ways if w.from_camera != w.to_camera and {w.from_camera, w.to_camera} <= set(corner)]
+    at_once: dict[tuple[str, str], int] = {
+        (min(o.cameras), max(o.cameras)): 0 for o in report.overlaps if o.found and set(o.cameras) <= set(corner)
+    }
+    for way in between:
+        if way.median_s < 0:
+            pair = min(way.from_camera, way.to_camera), max(way.from_camera, way.to_camera)
+            at_once[pair] = at_once.get(pair, 0) + way.times
+    parts += [_shared(pair, times, middle) for pair, times in sorted(at_once.items())]
     parts += [_zone(zone, zone_at[zone.camera, zone.zone]) for zone in report.zones if zone.camera in corner]
-    ways = [
-        w for w in report.ways if w.from_camera != w.to_camera and w.from_camera in corner and w.to_camera in corner
-    ]
+    ways = [way for way in between if way.median_s >= 0 and way.times > 1]
     for way in ways[:_MOST_WAYS]:
         start = zone_at.get((way.from_camera, way.from_zone), middle[way.from_camera])
         end = zone_at.get((way.to_camera, way.to_zone), middle[way.to_camera])
@@ -63,7 +61,8 @@ def topology_svg(report: TopologyReport, sizes_wh: Mapping[str, tuple[int, int]]
     told = min(len(ways), _MOST_WAYS)
     parts.append(
         f'<text x="{_MARGIN:.0f}" y="{height - 16:.0f}" font-size="12" fill="{_INK}">zones: where people come and go; '
-        f"lines: the {told} most walked of {len(ways)} ways between cameras, times and median seconds</text></svg>"
+        f"lines: the {told} ways between cameras walked most, of {len(between)}: times, median seconds; "
+        "dotted: seen in both at once</text></svg>"
     )
     return "\n".join(parts) + "\n"
 
@@ -79,6 +78,16 @@ def _camera(name: str, corner: Point, size_wh: tuple[int, int]) -> str:
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{_WIDTH:.0f}" height="{_WIDTH * size_wh[1] / size_wh[0]:.0f}" rx="6" '
         f'fill="{_FRAME}" stroke="#9aa5b1"/>'
         f'<text x="{x:.0f}" y="{y - 8:.0f}" font-size="15" font-weight="bold" fill="{_INK}">{escape(name)}</text>'
+    )
+
+
+def _shared(pair: tuple[str, str], times: int, middle: Mapping[str, Point]) -> str:
+    (x1, y1), (x2, y2) = middle[pair[0]], middle[pair[1]]
+    return (
+        f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" stroke="{_SHARED}" '
+        f'stroke-width="6" stroke-dasharray="1 11" stroke-linecap="round" opacity="0.8"/>'
+        f'<text x="{(x1 + x2) / 2:.0f}" y="{(y1 + y2) / 2 - 8:.0f}" font-size="12" text-anchor="middle" '
+        f'fill="{_SHARED}" paint-order="stroke" stroke="{_PAPER}" stroke-width="3">at once: {times} x</text>'
     )
 
 

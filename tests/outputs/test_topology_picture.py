@@ -24,7 +24,8 @@ def test_every_zone_way_and_shared_view_is_drawn_inside_the_sheet() -> None:
         ),
         ways=(
             WayReport("a<b", 1, "hall", 1, 7, 4.0, 5.5, 9.0),
-            WayReport("hall", 0, "a<b", 0, 1, 4.0, 5.5, 9.0),
+            WayReport("hall", 0, "a<b", 0, 2, 4.0, 5.5, 9.0),
+            WayReport("a<b", 1, "hall", 1, 5, -9.0, -5.5, 9.0),
             WayReport("hall", 1, "hall", 1, 30, 1.0, 2.0, 3.0),
         ),
         overlaps=(Overlap(("a<b", "hall"), 10, 9, 1.0, found=True), Overlap(("a<b", "x"), 3, 0, 1.0, found=False)),
@@ -35,6 +36,7 @@ def test_every_zone_way_and_shared_view_is_drawn_inside_the_sheet() -> None:
     assert len(root.findall(f"{SVG}line")) == 1
     texts = [text.text or "" for text in root.iter(f"{SVG}text")]
     assert "a<b" in texts
+    assert "at once: 5 x" in texts
     assert "7 x, 6 s" in texts or "7 x, 5 s" in texts
     width, height = (float(value) for value in (root.get("viewBox") or "").split()[2:])
     for circle in root.findall(f"{SVG}circle"):
