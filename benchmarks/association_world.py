@@ -13,14 +13,19 @@ Times and places are the world's in both.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.association_reid import Simulation, embedded, score
+from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.prior import LabelledCrops
-from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.association.topology_report import ways_table
+from pipeline.config import AssociationConfig, EmbedderConfig, RuntimeConfig
+from pipeline.outputs.topology_picture import topology_svg
 from pipeline.types import Camera, Embeddings, Float64, Scene, Tracklet, TrackletKey
 from reid import build_embedder
 from synthetic import truth as rules
@@ -206,3 +211,36 @@ def _real(
         keys += [tracklet.key] * len(chosen)
         taken += chosen
     return Embeddings(tuple(keys), np.array(frames), crops.vector[taken], np.ones(len(taken), np.float32))
+
+
+def main() -> None:
+    """Link one scene, print its ways, draw its topology: the picture of docs/association.md.
+
+    python -m benchmarks.association_world --data ../shared/data/reid --set cuhk01_671 --picture FILE --model MODEL
+    """
+    parser = argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of <set>.tar")
+    parser.add_argument("--set", default="cuhk01_671")
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--embedder", choices=["mgn", "openvino", "onnx"], default="openvino")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--people", type=int, default=30)
+    parser.add_argument("--cameras", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--difficulty", default="easy")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--picture", type=Path)
+    args = parser.parse_args()
+    crops = embedded(args.data / f"{args.set}.tar", args.model, args.embedder, args.cache)
+    made = make_scene(crops, args.people, args.cameras, args.seconds, args.difficulty, args.seed, args.cache)
+    result = AverageLinkageAssociator(AssociationConfig()).solve(made.tracklets, made.embeddings, made.scene)
+    scores = score(Simulation(made.tracklets, made.embeddings, made.scene, made.truth), result)
+    print("\n".join(ways_table(result.report.topology, 12)))
+    print(f"pair F1 {scores['pair_f1']:.3f}, IDF1 {scores['idf1']:.3f}, {scores['people']:.0f} people")
+    if args.picture:
+        sizes_wh = {camera.id: camera.size_wh for camera in made.scene.cameras}
+        args.picture.write_text(topology_svg(result.report.topology, sizes_wh), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,7 @@ class AssociationReport:
     estimated_missed_link_rate: float | None
     """Expected share of the links that should have been made and were not; None where nothing could be linked."""
     rates_uncertain_by: float
-    """Either rate may be this many times too high or too low: nine in ten lie within (docs/association.md)."""
+    """Either rate may be this many times too high or too low: most rows of the benchmark lie within."""
     threshold_distance_cross: float | None
     """Cosine distance up to which two tracklets with the usual number of crops, in two cameras and without rivals, are
     taken for one person; None where no distance suffices."""
