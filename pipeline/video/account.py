@@ -113,6 +113,7 @@ class Account:
         lacking = file.missing_by_index(counts, index_frames)
         known = lacking is not None
         missing = max(failed, file.missing_by_time(dropped) if lacking is None else lacking)
+        missing = max(missing, counts.unnumbered if file.whole else 0)
         if file.first_s is not None and not known and file.missing_head(dropped):
             self.gaps.append((file.start_s, file.first_s))
         if missing or not known:

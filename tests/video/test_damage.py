@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import av
 import numpy as np
 import pytest
@@ -247,3 +249,27 @@ def test_reading_a_damaged_file_twice_gives_the_same(video, read):
     (first, report_a), (second, report_b) = read(path), read(path)
     assert report_a == report_b and report_a.status == "partial"
     assert all(np.array_equal(a.image, b.image) and a.damaged == b.damaged for a, b in zip(first, second, strict=True))
+
+
+def access_units(path):
+    """Of a raw H.264 stream: parameters and pictures, by their start codes."""
+    data = path.read_bytes()
+    starts = [match.start() for match in re.finditer(b"\0\0\0\1", data)]
+    units = [data[begin:end] for begin, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+    return units, [row for row, unit in enumerate(units) if unit[4] & 31 in (1, 5)]
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "2"}, {"bf": "0", "refs": "4", "preset": "medium"}])
+def test_a_hole_in_a_raw_stream_is_noticed_by_its_own_numbers(tmp_path, *, encode, read, options):
+    """No time and no count tells; FFmpeg patches the pictures after it and says nothing."""
+    path = encode(tmp_path / "a.h264", 60, options=options)
+    frames, report = read(path)
+    assert (len(frames), report.status, report.causes) == (60, "complete", ())
+    units, pictures = access_units(path)
+    gone = set(pictures[20:26])
+    path.write_bytes(b"".join(unit for row, unit in enumerate(units) if row not in gone))
+    frames, report = read(path)
+    assert (len(frames), report.status) == (54, "partial")
+    assert any(cause.startswith("missing_frames") for cause in report.causes)
+    assert report.coverage == pytest.approx(54 / 60, abs=0.08), "pictures that nobody refers to leave no number"
+    assert sum(frame.damaged for frame in frames) > 20, "what refers to the hole is not embedded"
