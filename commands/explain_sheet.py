@@ -137,7 +137,11 @@ def _page(document: dict[str, Any], person: Trajectory, pictures: Pictures, gone
 
 
 def _document(title: str, parts: Iterable[str]) -> str:
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{title}</title><style>{_STYLE}</style>"
+    )
     body = "\n".join([f"<h1>{title}</h1>", *parts])
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 

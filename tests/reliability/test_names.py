@@ -9,14 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.reliability_scene import ROOT, Scene, command
+from commands.explain_sheet import _page
+from commands.explain_words import as_json
 from pipeline.outputs.run_directory import CAMERA_ID
+from pipeline.outputs.trajectories import TrajectoryFile
 from pipeline.outputs.validation import validate
+from pipeline.types import Tracklet, Trajectory
 
 Track = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -146,3 +151,35 @@ def test_five_thousand_false_boxes_are_capped_and_the_report_counts_them(
     assert len(result.stderr) < 5000, "no line a frame"
     (notice,) = json.loads((tmp_path / "run" / "run_report.json").read_text())["notices"]
     assert notice == "camera cam0: 36000 boxes dropped, above detector.max_detections=500 a frame"
+
+
+def test_a_sheet_of_crops_holds_no_element_of_a_name() -> None:
+    """A video that is gone is told by its path, which is anybody's text."""
+
+    class Elements(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[tuple[str, dict[str, str | None]]] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.found.append((tag, dict(attrs)))
+
+    boxes = np.array([[0, 0, 9, 9]] * 2, np.float32)
+    walk = Tracklet(
+        ("hall", 1), np.arange(2), np.arange(2) / 10, boxes, np.full(2, 0.9, np.float32), np.ones(2, np.bool_)
+    )
+    person = Trajectory(1, (walk,), 1.0, (1.0,))
+    page = _page(
+        as_json(TrajectoryFile("unknown", (), (person,)), person),
+        person,
+        {},
+        {"hall": '"><img src=x onerror=alert(1)><script>alert(2)</script>.mp4: no such file'},
+    )
+    elements = Elements()
+    elements.feed(page)
+    tags = [tag for tag, _ in elements.found]
+    assert "script" not in tags
+    assert "img" not in tags
+    assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+    policies = [attributes.get("content") for _, attributes in elements.found if "http-equiv" in attributes]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
