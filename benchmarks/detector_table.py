@@ -19,6 +19,7 @@ import json
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -84,26 +85,30 @@ def read_sets(args: argparse.Namespace) -> dict[str, Images]:
     return sets
 
 
-def build(word: str, threads: int) -> tuple[Detector, str]:
-    """The detector of a word of --models, and a hash of its files and settings."""
+@cache
+def build(word: str) -> Detector:
+    """The detector of a word of --models, on one thread."""
     what, _, size = word.partition("@")
     kind, _, path = what.rpartition(":")
     size, _, precision = (size or "640").partition("/")
     config = DetectorConfig(model=path, confidence=LEAST_CONFIDENCE, image_size_px=int(size), batch_frames=1)
-    runtime = RuntimeConfig(device="cpu", threads=threads, precision=precision or "auto")  # type: ignore[arg-type]
-    detector = build_reference(kind, path, config, runtime) if kind else build_detector(config, runtime)
+    runtime = RuntimeConfig.model_validate({"device": "cpu", "threads": 1, "precision": precision or "auto"})
+    return build_reference(kind, path, config, runtime) if kind else build_detector(config, runtime)
+
+
+def digest(word: str) -> str:
+    """Of a word of --models and the files behind it."""
+    path = word.partition("@")[0].rpartition(":")[2]
     file = BUNDLED if path == "bundled" else Path(path)
     files = sorted(file.glob("*.bin")) if file.is_dir() else [file]
-    digest = hashlib.sha256(word.encode() + b"".join(each.read_bytes() for each in files))
-    return detector, digest.hexdigest()[:16]
+    return hashlib.sha256(word.encode() + b"".join(each.read_bytes() for each in files)).hexdigest()[:16]
 
 
 def detected(word: str, images: Images, keep: Path) -> list[ImageBoxes]:
     """What a model finds in a set, from --keep where it was asked before."""
-    detector, digest = build(word, 1)
-    path = keep / f"{digest}-{hashlib.sha256(images.key.encode()).hexdigest()[:16]}.npz"
+    path = keep / f"{digest(word)}-{hashlib.sha256(images.key.encode()).hexdigest()[:16]}.npz"
     if not path.exists():
-        found = [detector.detect([frame])[0] for frame in images.frames]
+        found = [build(word).detect([frame])[0] for frame in images.frames]
         rows = np.concatenate([np.full(len(each), number) for number, each in enumerate(found)])
         xyxy, confidence = np.concatenate([f.xyxy for f in found]), np.concatenate([f.confidence for f in found])
         np.savez(path, row=rows, xyxy=xyxy, confidence=confidence)
@@ -117,7 +122,7 @@ def detected(word: str, images: Images, keep: Path) -> list[ImageBoxes]:
 
 def cpu_ms(words: list[str], frames: list[Frame]) -> dict[str, float]:
     """CPU time of `detect` a frame, with one thread, batch 1: the least round of each, the models taking turns."""
-    detectors = {word: build(word, 1)[0] for word in words}
+    detectors = {word: build(word) for word in words}
     best = dict.fromkeys(words, float("inf"))
     for _ in range(ROUNDS):
         for word, detector in detectors.items():

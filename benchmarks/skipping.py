@@ -118,7 +118,8 @@ def plot(table: list[dict[str, float]], path: Path) -> None:
     left.set(xlabel="detector.every_n", ylabel="HOTA, %", ylim=(0, 100))
     right.set(ylabel="frames/s of one core", ylim=(0, None))
     handles = [line for axis in (left, right) for line in axis.get_lines()]
-    left.legend(handles, [str(line.get_label()) for line in handles], loc="lower left", fontsize=8)
+    labels = [str(line.get_label()) for line in handles]
+    left.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2, fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
