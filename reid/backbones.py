@@ -38,6 +38,8 @@ class Trunk:
 def build_trunk(name: TrunkName, imagenet: Path | None = None) -> Trunk:
     """The trunk called `name`. `imagenet` is a torchvision state dict (.pth or .safetensors) for a ResNet.
 
+    It is a path, or the bare name of a file in torch's cache (`$TORCH_HOME/hub/checkpoints`).
+
     Raises UsageError for an unknown name and for weights that do not fit.
     """
     if name == "light":
@@ -73,6 +75,9 @@ def _resnet(name: str, imagenet: Path | None) -> Trunk:
 
 
 def _load_imagenet(network: nn.Module, path: Path) -> None:
+    if not path.exists() and len(path.parts) == 1:  # a bare name: torchvision keeps what it fetched there
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / path.name
+        path = cached if cached.is_file() else path
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file  # noqa: PLC0415
@@ -82,7 +87,7 @@ def _load_imagenet(network: nn.Module, path: Path) -> None:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UsageError(
-            f"{path}: no ImageNet weights there; fetch torchvision's state dict (docs/reid.md), "
+            f"{path}: no ImageNet weights there nor in torch's cache; fetch torchvision's state dict (docs/reid.md), "
             "or train without `imagenet`"
         ) from None
     wanted = {key for key in network.state_dict() if not key.startswith("fc.")}

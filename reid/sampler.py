@@ -22,7 +22,8 @@ class IdentitySampler:
         self._rows = {int(i): np.flatnonzero(identity == i) for i in np.unique(identity) if i >= 0}
         if identities < 1 or crops < 1 or len(self._rows) < identities:
             raise UsageError(
-                f"batch of {identities} identities x {crops} crops: the set has {len(self._rows)} identities"
+                f"batch of {identities} identities x {crops} crops: the set has {len(self._rows)} identities; "
+                "set `identities` lower"
             )
         self._known = np.array(sorted(self._rows), np.int64)
         self.identities, self.crops, self._seed = identities, crops, seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -83,3 +84,14 @@ def test_the_nearest_leave_out_junk() -> None:
     query = np.array([[1, 0]], np.float32)
     found = nearest(query, gallery, Labels([1], [1]), Labels([1, -1, 1, 2], [1, 2, 2, 2]), count=3)
     assert found.tolist() == [[2, 3, -1]]
+
+
+def test_memory_is_neighbours_not_all_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.rerank._BLOCK_ROWS", 64)
+    query, gallery, _, _ = people(2, 60, 2940)
+    tracemalloc.start()
+    for _ in rerank(query, gallery):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000 * 3000 * 4 / 2

@@ -109,6 +109,22 @@ def test_imagenet_weights_start_every_branch_alike(tmp_path: Path) -> None:
         assert branch.rest[-1].conv2.weight.data_ptr() != expected.data_ptr()
 
 
+def test_imagenet_weights_are_found_in_torch_s_cache_by_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_torchvision_ops()
+    import torchvision  # noqa: PLC0415 - only now can it be imported
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    source = torchvision.models.resnet18(weights=None)
+    torch.save(source.state_dict(), cache / "resnet18-f37072fd.pth")
+    shared = build_trunk("resnet18", Path("resnet18-f37072fd.pth")).shared
+    assert torch.equal(shared[0].weight, source.conv1.weight)
+
+
 def test_wrong_or_missing_imagenet_weights_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no ImageNet weights there"):
         build_trunk("resnet18", tmp_path / "absent.pth")
