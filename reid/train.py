@@ -119,16 +119,17 @@ class Trainer:
         while self.progress < 1 and self.step < stop:
             started = time.monotonic()
             batch = self.make_batch()
-            window.append(self.train_step(batch))
-            crops += self.crops_per_step
+            parts = self.train_step(batch)
             now = time.monotonic()
             self.elapsed_s += now - started
             if self.config.max_minutes is not None:
                 self.elapsed_s = self.workers.agree(self.elapsed_s)
             if not self.workers.first:
                 continue
+            window.append(parts)
+            crops += self.crops_per_step
             if tell is not None:
-                tell(self, window[-1])
+                tell(self, parts)
             if self.step % log_every == 0:
                 self._log(window, crops / (now - window_start))
                 window, crops, window_start = [], 0, now
@@ -139,6 +140,8 @@ class Trainer:
                 logger.info("step %d: %s", self.step, evaluate(self.best_model))
                 last_evaluation = window_start = time.monotonic()
                 window, crops = [], 0
+        if window:  # a short run is told too
+            self._log(window, crops / max(1e-9, time.monotonic() - window_start))
         self.save()
         if evaluate is not None and self.workers.first:
             logger.info("step %d: %s", self.step, evaluate(self.best_model))
