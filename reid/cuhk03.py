@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import UsageError
-from reid.releases import Item, PartName, Parts
+from reid.release_readers import Item, PartName, Parts
 
 logger = logging.getLogger(__name__)
 

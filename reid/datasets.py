@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.types import Float32, Int64, UInt8
 from reid.embedder import resize
+from reid.image_sequences import ChosenImages, JoinedImages
 from reid.pose import load_keypoints
 from reid.releases import PartName, read_release, recognise
 
@@ -226,22 +227,6 @@ def _save(path: Path, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) 
     part.replace(path)
 
 
-class JoinedImages(Sequence[UInt8]):
-    """Several arrays of images one after the other, none of them copied."""
-
-    def __init__(self, parts: Sequence[Sequence[UInt8]]) -> None:
-        self._parts = tuple(parts)
-        self._starts = np.cumsum([0, *(len(part) for part in parts)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def __getitem__(self, row: int) -> UInt8:  # type: ignore[override]
-        """The image of `row`."""
-        part = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._parts[part][int(row) - int(self._starts[part])]
-
-
 def join(tables: Sequence[CropTable]) -> CropTable:
     """Several sets as one; identities are numbered anew from 0, so that equal numbers of two sets stay apart."""
     if not tables:
@@ -284,20 +269,6 @@ def split_identities(table: CropTable, held_out: int, seed: int) -> tuple[CropTa
     """The crops of all other identities, and those of the `held_out` identities of `held_out_identities`."""
     mask = np.isin(table.identity, held_out_identities(table.identity, held_out, seed, "+".join(table.names)))
     return take(table, np.flatnonzero(~mask)), take(table, np.flatnonzero(mask))
-
-
-class ChosenImages(Sequence[UInt8]):
-    """Some rows of a sequence of images."""
-
-    def __init__(self, images: Sequence[UInt8], rows: Int64) -> None:
-        self._images, self._rows = images, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> UInt8:  # type: ignore[override]
-        """The image of `row`."""
-        return self._images[int(self._rows[row])]
 
 
 def take(table: CropTable, rows: Int64) -> CropTable:
