@@ -24,7 +24,7 @@ from pipeline.outputs.memory import read_corrections
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.outputs.trajectories import TrajectoryFile
 from pipeline.stages.linking import make_fit
-from pipeline.types import Frame, Tracklet, TrackletKey, Trajectory, UInt8
+from pipeline.types import Float32, Frame, Tracklet, TrackletKey, Trajectory, UInt8
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +99,16 @@ def _cut_out(run: StoredRun, camera_id: str, wanted: Wanted, pictures: Pictures)
     with open_video(run, camera) as frames:
         for frame in frames:
             for tracklet in wanted.get(frame.index, ()):
-                pictures.setdefault(tracklet.key, []).append((frame.time_s, _crop(frame, tracklet)))
+                row = int(np.searchsorted(tracklet.frame_index, frame.index))
+                picture = float(tracklet.time_s[row]), _crop(frame, tracklet.xyxy[row])
+                pictures.setdefault(tracklet.key, []).append(picture)
             if frame.index >= last:
                 break
 
 
-def _crop(frame: Frame, tracklet: Tracklet) -> str:
-    """The box of the tracklet in this frame, as JPEG in base64."""
-    x1, y1, x2, y2 = tracklet.xyxy[int(np.searchsorted(tracklet.frame_index, frame.index))].tolist()
+def _crop(frame: Frame, xyxy: Float32) -> str:
+    """The box of the frame, as JPEG in base64."""
+    x1, y1, x2, y2 = xyxy.tolist()
     margin_x, margin_y = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
     height, width = frame.image.shape[:2]
     left, top = max(int(x1 - margin_x), 0), max(int(y1 - margin_y), 0)

@@ -4,7 +4,7 @@ The same associator as afterwards solves the tracklets that are in work, each ti
 the cost of a tracklet the same however long it goes on: so many tracklets are in work, so many of each person, and what
 is older than `revise_s` is settled. Settled tracklets stay in work as what their person looks like; the solver is given
 them as known, like corrections (known.py). Against the answer afterwards it lacks the future, and who has dropped out
-of work is not found again: docs/online.md measures both.
+of work is not found again: docs/corrections.md measures both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.types import Embeddings, Scene, Tracklet, TrackletKey
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How much is kept in work: `tracklets` in all, `per_person` once settled; what ended more than `revise_s` ago is
-    settled. Tuned on cuhk01 and 3dpes (docs/online.md)."""
+    settled. A choice by cost, not tuned: so many tracklets are compared well within a second (docs/corrections.md)."""
 
     tracklets: int = 200
     per_person: int = 3
