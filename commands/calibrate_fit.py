@@ -13,6 +13,7 @@ import numpy as np
 
 from commands.calibrate_frame import frame_of
 from commands.cameras import parse_videos
+from commands.logging import escape
 from pipeline.errors import UsageError
 from pipeline.ground.calibration_file import Calibrated, calibrate, dump_calibrations, read_entries, scaled
 from pipeline.ground.grid import draw_grid
@@ -31,7 +32,8 @@ def fit_files(args: argparse.Namespace) -> int:
             raise UsageError(f"{args.output.parent}: no such folder for --output")
         atomic_write(args.output, dump_calibrations(found))
     for path, picture in pictures.items():
-        atomic_write(path, bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]))
+        data = bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
+        atomic_write(path, data, 0o600)  # people may be in it
     if args.json:
         print(json.dumps({name: _as_json(one) for name, one in found.items()}, indent=2, allow_nan=False))
     else:
@@ -77,7 +79,7 @@ def report(name: str, one: Calibrated) -> list[str]:
     ]
     for n, pair in enumerate(one.points):
         off = f"{fit.residual_m[n]:8.3f}" if np.isfinite(fit.residual_m[n]) else "horizon "
-        label = pair.name or ""
+        label = escape(pair.name or "")
         lines.append(
             f"  {n + 1:>3}  {pair.image[0]:8.1f} {pair.image[1]:8.1f}  {pair.floor[0]:9.3f} {pair.floor[1]:9.3f}"
             f"  {fit.residual_px[n]:8.2f} {off} {label}{'' if fit.fits[n] else '  LEFT OUT: contradicts the others'}"

@@ -28,7 +28,7 @@ from pipeline.types import Float32, Frame, Tracklet, TrackletKey, Trajectory, UI
 
 log = logging.getLogger(__name__)
 
-_HEIGHT_PX = 192
+_HEIGHT_PX, _WIDEST_PX = 192, 960
 _MARGIN = 0.1
 """Of the box on each side: a crop shows a little of what is around."""
 
@@ -111,11 +111,12 @@ def _crop(frame: Frame, xyxy: Float32) -> str:
     x1, y1, x2, y2 = xyxy.tolist()
     margin_x, margin_y = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
     height, width = frame.image.shape[:2]
-    left, top = max(int(x1 - margin_x), 0), max(int(y1 - margin_y), 0)
-    right, bottom = min(int(x2 + margin_x) + 1, width), min(int(y2 + margin_y) + 1, height)
+    # A filtered box may lie outside the image: a pixel of its edge is shown then.
+    left, top = int(np.clip(x1 - margin_x, 0, width - 1)), int(np.clip(y1 - margin_y, 0, height - 1))
+    right, bottom = min(max(int(x2 + margin_x), left) + 1, width), min(max(int(y2 + margin_y), top) + 1, height)
     image: UInt8 = frame.image[top:bottom, left:right]
-    scale = _HEIGHT_PX / max(image.shape[0], 1)
-    size = (max(round(image.shape[1] * scale), 1), _HEIGHT_PX)
+    scale = _HEIGHT_PX / image.shape[0]
+    size = (min(max(round(image.shape[1] * scale), 1), _WIDEST_PX), _HEIGHT_PX)
     _, data = cv2.imencode(
         ".jpg", cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     )

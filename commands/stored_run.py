@@ -42,7 +42,7 @@ class StoredRun:
     cut: Cut
     videos: Mapping[str, str]
     folder: Path
-    """Where relative names of videos were given."""
+    """Where relative names of files were given."""
 
     def located(self, camera: Camera) -> Camera:
         """The camera with its videos as they are found from here: as named, else from where they were named."""
@@ -100,7 +100,7 @@ def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
         dimension, prior = int(document["dimension"]), document["distance_prior"]
         own = DistancePrior.from_dict(prior) if prior else None
         folder = Path(document["folder"])
-        cameras = {camera.id: camera for camera in make_cameras(files, headers, config)}
+        cameras = {camera.id: camera for camera in make_cameras(files, headers, _located(config, folder))}
         wanted = [cameras[camera_id].id for camera_id in document["tracked"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
@@ -124,6 +124,19 @@ def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
         tracked.append(outcome_of(cameras[camera_id], checkpoint))
     scene = make_scene(tuple(cameras.values()), config)
     return StoredRun(config, scene, tracked, own, dimension, cut, videos, folder)
+
+
+def _located(config: Config, folder: Path) -> Config:
+    """The settings with files of calibration as they are found from here: as named, else from `folder`."""
+
+    def there(name: str | None) -> str | None:
+        return name if name is None or Path(name).exists() else str(folder / name)
+
+    cameras = {
+        camera_id: known.model_copy(update={"calibration": there(known.calibration)})
+        for camera_id, known in config.cameras.items()
+    }
+    return config.model_copy(update={"calibration": there(config.calibration), "cameras": cameras})
 
 
 def _files(document: Mapping[str, Any]) -> list[CameraFiles]:

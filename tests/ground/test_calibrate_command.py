@@ -66,6 +66,7 @@ def test_points_become_a_calibration_that_track_reads_with_its_grid_drawn(tmp_pa
     assert np.abs(to_floor(pixels, found, SIZE) - FLOOR).max() < 0.1
     picture = cv2.imread(str(tmp_path / "site.hall.jpg"))
     assert picture.shape == (360, 640, 3)
+    assert (tmp_path / "site.hall.jpg").stat().st_mode & 0o077 == 0, "people may be in it"
     # A line of the grid runs through the floor's (3, 3): it stands out from the grey frame.
     (x, y), _ = CAMERA.project(np.array([[3.0, 2.5, 0.0]]))[0][0], 0
     assert np.ptp(picture[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4].astype(int)) > 60

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from benchmarks.reliability_scene import COLOURS, Scene
+from commands.explain_sheet import _crop
+from pipeline.types import Frame
 
 
 def test_a_link_is_told_by_source_with_its_runner_up(tracked, passerby) -> None:  # type: ignore[no-untyped-def]
@@ -97,3 +99,12 @@ def test_a_video_that_is_gone_or_another_is_told(work, passerby, small_scene: Sc
             assert set(pictures(page)) == {"cam0#1"}
     finally:
         video.write_bytes(kept)
+
+
+def test_a_box_outside_of_the_image_or_a_sliver_is_shown_as_what_there_is() -> None:
+    frame = Frame("cam0", 0, 0.0, np.full((90, 160, 3), 120, np.uint8))
+    for xyxy in ((170.0, 10.0, 190.0, 60.0), (-30.0, -30.0, -5.0, -5.0), (0.0, 89.5, 160.0, 90.0), (0, 0, 1, 90)):
+        data = np.frombuffer(base64.b64decode(_crop(frame, np.array(xyxy, np.float32))), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert image.shape[0] == 192
+        assert image.shape[1] <= 960

@@ -254,3 +254,22 @@ def test_played_back_as_if_live(work, tracked, passerby) -> None:  # type: ignor
     assert {name for name in files(work) if files(work)[name] != files(tracked).get(name)} == {"online.json"}
     assert passerby("relink", work, "--online", "--merge", 1, 2)[0] == 2
     assert passerby("relink", work, "--online", "--set", "crops.per_tracklet=2")[0] == 2
+
+
+def test_from_another_folder_the_calibration_is_found_where_it_was_named(  # type: ignore[no-untyped-def]
+    small_scene: Scene, tmp_path: Path, passerby, people, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    there.mkdir()
+    elsewhere.mkdir()
+    floor = "{image_to_ground: [[0.05, 0, 0], [0, -0.05, 8], [0, 0, 1]]}"
+    (there / "site.yaml").write_text(f"cameras: {{cam0: {floor}, cam1: {floor}}}\n")
+    monkeypatch.chdir(there)
+    arguments = [*small_scene.arguments(), "--calibration", "site.yaml", "--output", tmp_path / "run", "--no-render"]
+    assert passerby("track", *arguments, "-q")[0] == 0
+    before = (tmp_path / "run" / "trajectories.json").read_bytes()
+    assert b"ground_xy" in before
+    monkeypatch.chdir(elsewhere)
+    code, _, err = passerby("relink", tmp_path / "run")
+    assert code == 0, err
+    assert (tmp_path / "run" / "trajectories.json").read_bytes() == before
