@@ -13,6 +13,9 @@ from pipeline.association.prior import DistancePrior
 from pipeline.config import AssociationConfig
 from pipeline.types import Camera, Embeddings, Scene, Tracklet
 
+_APART_S = 60.0
+"""Between two photos: longer than a track is thought to go on where another one ended (continuity.py, LONGEST_S)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -42,7 +45,8 @@ def group(found: Found, config: AssociationConfig, prior: DistancePrior | None) 
         np.array([appearance.quality for appearance in found.appearances], np.float32),
     )
     scene = Scene((Camera(CAMERA, (), (1, 1), 1.0),))
-    trajectories = AverageLinkageAssociator(config, prior).solve(tracklets, embeddings, scene).trajectories
+    looks_alone = config.model_copy(update={"topology_rounds": 0})  # nobody walks from photo to photo
+    trajectories = AverageLinkageAssociator(looks_alone, prior).solve(tracklets, embeddings, scene).trajectories
     members = [
         sorted(
             (
@@ -65,7 +69,7 @@ def _tracklet(number: int, appearance: Appearance) -> Tracklet:
     return Tracklet(
         (CAMERA, number),
         np.array([appearance.photo], np.int64),
-        np.array([float(appearance.photo)]),
+        np.array([_APART_S * appearance.photo]),
         appearance.xyxy[None],
         np.array([appearance.confidence], np.float32),
         np.ones(1, np.bool_),

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from commands.album_pages import safe_name
-from commands.album_photos import photos_in, read_photo
+from commands.album_people import group
+from commands.album_photos import Appearance, Found, photos_in, read_photo
+from pipeline.config import AssociationConfig
 from run import main
 
 PERSON_WH = (48, 120)
@@ -173,3 +175,23 @@ def test_links_to_folders_are_not_followed_and_the_output_is_not_searched(tmp_pa
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
     found = photos_in(tmp_path / "photos", tmp_path / "photos" / "out")
     assert [path.name for path in found] == ["a.jpg"]
+
+
+def test_neither_the_order_of_photos_nor_the_place_in_them_says_who_it_is() -> None:
+    """They were taken for tracks of a video: who stands elsewhere in the next photo was likelier somebody else."""
+    rng = np.random.default_rng(0)
+    people = rng.normal(size=(4, 64))
+    vectors = [people[(photo + k) % 4] + rng.normal(0, 0.9, 64) for photo in range(6) for k in range(2)]
+    vector = np.array([v / np.linalg.norm(v) for v in vectors], np.float32)
+
+    def grouped(step: int, left: int) -> list[tuple[list[str], list[float]]]:
+        appearances = tuple(
+            Appearance(photo * step, np.array([left * k, 50, left * k + 60, 250], np.float32), 0.9, 0.8,
+                       Path(f"{photo}-{k}.jpg"))
+            for photo in range(6) for k in range(2)
+        )  # fmt: skip
+        found = group(Found(appearances, vector, {}), AssociationConfig(), None)
+        return [([a.crop.name for a in p.appearances], [round(c, 6) for c in p.confidence]) for p in found]
+
+    assert grouped(1, 100) == grouped(100, 100) == grouped(1, 400)
+    assert len(grouped(1, 100)) == 4
