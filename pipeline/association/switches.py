@@ -31,8 +31,9 @@ MEETING_OVERLAP = 0.3
 CROPS_ON_A_SIDE = 2
 """Without a gap, fewer crops are not believed: somebody else may cover the person in one."""
 _ITERATIONS = 10
-_LEAST_SPREAD = 0.08
-"""Standard deviation by which one person's halves differ at least: those of 0277 on cuhk03 lie at 0.00 to 0.09."""
+_LEAST_SPREAD = 0.1
+"""Standard deviation, in distances of two people, by which one person's halves differ at least: those of 0277 on cuhk03
+lie at 0.00 to 0.09, two people at 0.85."""
 _APART = 2.0
 """Standard deviations by which two people must usually differ more than one person."""
 _SAME_MEETING_S = 2.0
@@ -102,7 +103,7 @@ def _nearer_part(halves: Float64, different: float) -> tuple[float, float]:
         if len(near) == 0:
             break
         location = float(near.mean())
-    return max(location, 0.0), max(float(near.std()) if len(near) else 0.0, _LEAST_SPREAD)
+    return max(location, 0.0), max(float(near.std()) if len(near) else 0.0, _LEAST_SPREAD * different)
 
 
 def neighbours(ordered: Sequence[Tracklet]) -> list[Float64]:
