@@ -124,9 +124,10 @@ def _without(said: tuple[Correction, ...], undo: str | None) -> tuple[Correction
 def _remove_derived(directory: RunDirectory) -> list[str]:
     """What told of the people as they were, and is made again by a command."""
     removed = []
-    if directory.evaluation.exists():
-        directory.evaluation.unlink()
-        removed.append("evaluation.json")
+    for path in (directory.evaluation, directory.online):
+        if path.exists():
+            path.unlink()
+            removed.append(path.name)
     if (directory.root / "sheets").is_dir():
         shutil.rmtree(directory.sheets)
         removed.append("sheets/")

@@ -219,11 +219,13 @@ def test_a_camera_added_later_leaves_the_numbers_as_they_are(  # type: ignore[no
 def test_overlays_are_told_to_be_stale_until_they_are_drawn(work, passerby, small_scene: Scene) -> None:  # type: ignore[no-untyped-def]
     assert passerby("relink", work, "--render")[0] == 0
     drawn = (work / "overlays" / "cam1.mp4").read_bytes()
-    (work / "evaluation.json").write_text("{}")
+    for name in ("evaluation.json", "online.json"):
+        (work / name).write_text("{}")
     assert json.loads(passerby("relink", work, "--json")[1])["overlays_stale"] is False
     assert (work / "evaluation.json").exists()
     assert json.loads(passerby("relink", work, "--merge", 3, 4, "--json")[1])["overlays_stale"] is True
     assert not (work / "evaluation.json").exists(), "it told of other people"
+    assert not (work / "online.json").exists()
     assert json.loads(passerby("relink", work, "--json")[1])["overlays_stale"] is True
     assert "overlays/" in json.loads((work / "run_report.json").read_text())["notices"][0]
     assert passerby("relink", work, "--render")[0] == 0
