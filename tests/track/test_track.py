@@ -53,7 +53,14 @@ def test_the_run_directory_is_that_of_the_contract(whole_run: tuple[Path, subpro
     wanted |= {f"overlays/{camera}.mp4" for camera in ("hall", "yard")}
     wanted |= {f"store/{camera}.safetensors" for camera in ("hall", "yard")}
     wanted |= {f"store/{name}.json" for name in ("splits", "scene", "people")}
-    wanted |= {"trajectories.json", "run_report.json", "config.resolved.yaml", "topology.svg", ".passerby-run"}
+    wanted |= {
+        "trajectories.json",
+        "run_report.json",
+        "config.resolved.yaml",
+        "topology.svg",
+        "run.log",
+        ".passerby-run",
+    }
     assert wanted == files
     document = json.loads((out / "trajectories.json").read_text())
     validate(document)
