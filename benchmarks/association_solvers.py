@@ -98,7 +98,7 @@ def measure(simulation: Simulation, prior: DistancePrior | None) -> dict[str, di
         seconds = time.process_time() - begin
         result[way] = {
             **score(grouping.labels, real, length),
-            "objective": grouping.solved.objective,
+            "objective": grouping.solved.objective or 0.0,
             "gap": grouping.solved.gap or 0.0,
             "seconds": seconds,
             "largest": float(grouping.solved.largest_component),

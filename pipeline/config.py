@@ -157,7 +157,8 @@ class AssociationConfig(Section):
     solver: Literal["auto", "average", "heuristic", "exact"] = Field(
         default="auto",
         description="How tracklets are grouped: average linkage, or the largest sum of log-odds by local search or, in "
-        "components of up to 40 tracklets, with proof. auto: what told people apart best (docs/association.md).",
+        "components of up to 40 tracklets, with proof. auto: what told people apart best (docs/association.md). Beyond "
+        "dense_up_to it is average linkage always.",
     )
     dense_up_to: int = Field(
         default=6000,

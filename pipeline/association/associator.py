@@ -151,6 +151,6 @@ class AverageLinkageAssociator:
             people=len(trajectories),
             comparable=comparable,
             dropped_embeddings=dropped,
-            topology=report_topology(ordered, zones, trajectories, (), comparable=comparable),
+            topology=report_topology(ordered, zones, trajectories, affinity.overlaps, comparable=comparable),
         )
         return AssociationResult(trajectories, report)

@@ -1,6 +1,6 @@
 """Association beyond some thousand tracklets: the steps of associator.py without a matrix of all pairs.
 
-    a sample, dense      who is who roughly, for each camera's mean (centring.py)
+    a sample, dense      which cameras share a view; who is who roughly, for each camera's mean (centring.py)
     sampled_evidence.py  what the crowd offers calibration
     candidates.py        pairs worth a thought, inside time windows
     sparse_rivals.py, pair_scores.py     their log-odds
@@ -17,15 +17,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.association.affinity import build_affinity, usable_embeddings
+from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.calibration import Calibration, Evidence, calibrate
 from pipeline.association.candidates import random_pairs
 from pipeline.association.centring import camera_offsets, shift
 from pipeline.association.confidence import sigmoid
-from pipeline.association.constraints import build_constraints
+from pipeline.association.constraints import Constraints, build_constraints, times_comparable
 from pipeline.association.crowd import Crowd, build_crowd
 from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
 from pipeline.association.journeys import Journeys
+from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, barred, score_pairs
 from pipeline.association.prior import DistancePrior
@@ -56,6 +57,8 @@ class CrowdAffinity:
     crop_similarity: float
     usual_reliability: float
     scores: PairScores
+    overlaps: tuple[Overlap, ...]
+    """Pairs of cameras that were looked at for a shared view."""
     cannot_link_pairs: None = None
 
 
@@ -73,7 +76,7 @@ def compare_crowd(
 
     `extra` and `veto` (pairs that are two people) by rows of `ordered`.
     """
-    offset = _offsets(ordered, embeddings, scene, prior, config)
+    scene, offset, overlaps = _look_at_sample(ordered, embeddings, scene, prior, config)
     if offset:
         embeddings = usable_embeddings(ordered, shift(embeddings, offset))
     calibrated = calibrate_crowd(ordered, embeddings, scene, prior, config, centred=bool(offset))
@@ -87,6 +90,7 @@ def compare_crowd(
         crop_similarity=calibrated.crop_similarity,
         usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
         scores=score_pairs(crowd, calibration, extra, config, veto),
+        overlaps=tuple(overlaps),
     )
 
 
@@ -163,37 +167,47 @@ def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution
 
     labels, merges = sparse_average_linkage(edges, floor, log_odds, given)
     sizes = np.bincount(edges.components(len(given)))
-    solved = Solved("average", int((sizes > 1).sum()), int(sizes.max(initial=0)), 0.0, None)
+    solved = Solved("average", int((sizes > 1).sum()), int(sizes.max(initial=0)), None, None)
     return Solution(labels, merges, judge_pairs(log_odds, labels, merges, given), solved)
 
 
-def _offsets(
+def _look_at_sample(
     ordered: Sequence[Tracklet],
     embeddings: Embeddings,
     scene: Scene,
     prior: DistancePrior | None,
     config: AssociationConfig,
-) -> dict[str, Float64]:
-    """Each camera's mean person, from a sample that is linked densely; empty with too few people."""
+) -> tuple[Scene, dict[str, Float64], list[Overlap]]:
+    """From a sample that is compared densely: the scene with the views that are shared, each camera's mean person
+    (none with too few people), and what was found of shared views."""
     by_time = np.array([t.start_s for t in ordered]).argsort(kind="stable")
     runs = np.array_split(by_time, _RUNS)
     taken = np.concatenate([run[: config.calibration_sample // _RUNS + 1] for run in runs])
     sample = [ordered[row] for row in np.sort(taken).tolist()]
     rows = usable_embeddings(sample, _of_keys(embeddings, {t.key for t in sample}))
-    constraints = build_constraints(
-        sample,
+    overlaps: list[Overlap] = []
+    if times_comparable(scene) and config.discover_overlaps:
+        compared = compare(sample, rows, _constraints(sample, scene, config), prior, centred=False)
+        overlaps = discover_overlaps(sample, compared, scene, config.clock_slack_s)
+        shared = frozenset(frozenset(overlap.cameras) for overlap in overlaps if overlap.found)
+        scene = replace(scene, overlapping=scene.overlapping | shared)
+    affinity = build_affinity(sample, rows, _constraints(sample, scene, config), prior, centred=False)
+    score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
+    labels = solve(score, link_floor(config)).labels
+    if len(np.unique(labels)) < config.centre_min_people:
+        return scene, {}, overlaps
+    keys = [sample[row].key for row in affinity.rows.tolist()]
+    return scene, camera_offsets(rows, dict(zip(keys, labels.tolist(), strict=True))), overlaps
+
+
+def _constraints(tracklets: Sequence[Tracklet], scene: Scene, config: AssociationConfig) -> Constraints:
+    return build_constraints(
+        tracklets,
         scene,
         duplicate_overlap=config.duplicate_overlap,
         well_apart_overlap=config.well_apart_overlap,
         slack_s=config.clock_slack_s,
     )
-    affinity = build_affinity(sample, rows, constraints, prior, centred=False)
-    score = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds)
-    labels = solve(score, link_floor(config)).labels
-    if len(np.unique(labels)) < config.centre_min_people:
-        return {}
-    keys = [sample[row].key for row in affinity.rows.tolist()]
-    return camera_offsets(rows, dict(zip(keys, labels.tolist(), strict=True)))
 
 
 def link_floor(config: AssociationConfig) -> float:

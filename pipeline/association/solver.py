@@ -39,8 +39,8 @@ class Solved:
     """Parts of more than one row that share no pair above the floor, solved apart."""
     largest_component: int
     """Rows of the largest; 0 without any."""
-    objective: float
-    """Sum over all pairs in one group of score - floor."""
+    objective: float | None
+    """Sum over all pairs in one group of score - floor; None in scenes too large for all pairs."""
     gap: float | None
     """The most that a partition of larger objective could gain, where the solver knows (`exact`); 0 is proven best."""
 

@@ -166,3 +166,12 @@ def test_rivals_on_the_graph_of_all_pairs_are_those_of_the_matrix(crowded, scene
     near = ~barred & (dense.log_odds[one, two] > -1.0)
     assert near.sum() > 100
     assert gated.log_odds(one[near], two[near]) == pytest.approx(dense.log_odds[one, two][near], abs=0.2)
+
+
+def test_a_shared_view_is_found_in_a_sample(world, visit, scene, prior, grouping):
+    """Everybody is seen in A and B at once: without the discovery nobody could be one person in both."""
+    visits = [visit(person, camera, person + 1, 50 * person, 40, person % 3) for person in range(20) for camera in "AB"]
+    tracklets, embeddings = world(visits)
+    result = AverageLinkageAssociator(SPARSE, prior).solve(tracklets, embeddings, scene("A", "B", clock="common"))
+    assert [overlap.found for overlap in result.report.topology.overlaps] == [True]
+    assert grouping(result.trajectories) == {frozenset({("A", n), ("B", n)}) for n in range(1, 21)}
