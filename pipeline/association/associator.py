@@ -12,7 +12,7 @@ from pipeline.association.affinity import Affinity, compare, usable_embeddings, 
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
-from pipeline.association.crowd_solver import compare_crowd, group_crowd, learn_ways, link_floor
+from pipeline.association.crowd_solver import compare_crowd, group_crowd, link_floor
 from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
 from pipeline.association.must_links import numbered_by_lowest_row
@@ -135,9 +135,6 @@ class AverageLinkageAssociator:
         )
         given = known.groups(ordered)
         zones = find_zones(ordered, scene)
-        journeys = Journeys.of(ordered, zones, comparable=times_comparable(scene))
-        for _ in range(self._config.topology_rounds):
-            affinity = learn_ways(affinity, journeys, extra)
         solution = group_crowd(affinity, link_floor(self._config), numbered_by_lowest_row(given[affinity.rows]))
         links = best_links(affinity.scores, solution.labels, solution.merges)
         comparable = times_comparable(scene)

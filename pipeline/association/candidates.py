@@ -2,8 +2,7 @@
 
 Rows go in order of time, a block of them against all that begin within the window, by matrix products of float32. What
 is kept are pairs whose log-odds by looks reach a gate, each row's best ones if there are too many, so time grows with
-N times the tracklets in a window and memory with N. No approximate index: inside a window of 30,000 tracklets the
-product costs less than the building of an index that would be thrown away as the window moves on.
+N times the tracklets in a window and memory with N. The search is exact: nothing is lost to an approximate index.
 """
 
 from __future__ import annotations
@@ -97,26 +96,6 @@ def pairs_in_reach(crowd: Crowd, rows: Int64, window_s: float) -> Iterator[tuple
         low = np.searchsorted(starts, crowd.start[block].min() - window_s - longest)
         high = np.searchsorted(starts, crowd.end[block].max() + window_s, side="right")
         yield block, order[low:high]
-
-
-def random_pairs(crowd: Crowd, window_s: float, number: int) -> tuple[Int64, Int64, float]:
-    """`number` pairs drawn from all pairs of the crowd within the window (left below right, the same every time), and
-    how many pairs they were drawn from."""
-    order = np.argsort(crowd.start, kind="stable")
-    starts = crowd.start[order]
-    stop = np.full(len(order), len(order))
-    if crowd.comparable:
-        stop = np.searchsorted(starts, crowd.end[order] + window_s, side="right")
-    later = stop - np.arange(len(order)) - 1
-    reached = np.cumsum(later)
-    total = float(reached[-1]) if len(reached) else 0.0
-    if not total:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), 0.0
-    drawn = np.random.default_rng(0).integers(int(total), size=number)
-    place = np.searchsorted(reached, drawn, side="right")
-    other = place + 1 + drawn - (reached[place] - later[place])
-    one, two = order[place], order[other]
-    return np.minimum(one, two), np.maximum(one, two), total
 
 
 def _blocks(crowd: Crowd, window_s: float) -> Iterator[tuple[Int64, Int64]]:

@@ -19,29 +19,23 @@ import numpy as np
 
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.calibration import Calibration, Evidence, calibrate
-from pipeline.association.candidates import random_pairs
 from pipeline.association.centring import camera_offsets, shift
-from pipeline.association.confidence import sigmoid
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
 from pipeline.association.crowd import Crowd, build_crowd
 from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
-from pipeline.association.journeys import Journeys
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_evidence import PairEvidence
-from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, barred, score_pairs
+from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, score_pairs
 from pipeline.association.prior import DistancePrior
 from pipeline.association.sampled_evidence import sample_evidence, spread_over
 from pipeline.association.similarity import aggregate, crop_statistics, reliability
 from pipeline.association.solver import Solved, solve
 from pipeline.association.sparse_linkage import Edges, sparse_average_linkage
 from pipeline.association.sparse_links import judge_pairs
-from pipeline.association.topology import learn_topology
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Float64, Int64, Scene, Tracklet, TrackletKey
 
-_BACKGROUND_PAIRS = 300_000
-"""Pairs of anybody with anybody that tell which times and ways are common: 120 for each pair of 50 cameras."""
 _RUNS = 8
 """Pieces of time that a sample is made of: people are seen again within a piece."""
 
@@ -127,31 +121,6 @@ def calibrate_crowd(
     if own_prior is None and not centred:
         densities = scale_to_footage(densities, evidence)
     return CalibratedCrowd(crowd, crop_similarity, evidence, calibrate(evidence, densities))
-
-
-def learn_ways(affinity: CrowdAffinity, journeys: Journeys, extra: Sequence[PairEvidence]) -> CrowdAffinity:
-    """The crowd judged anew, with `extra` and what its likely links tell of ways and travel times (topology.py)."""
-    topology = learn_topology(journeys, *_pairs_to_learn_from(affinity.scores))
-    learned = (*extra, topology.time_evidence(), topology.place_evidence())
-    return replace(affinity, scores=affinity.scores.with_evidence(learned))
-
-
-def _pairs_to_learn_from(scores: PairScores) -> tuple[Int64, Int64, Float64, Float64]:
-    """As topology.pairs_to_learn_from: all candidates, and a sample of the other pairs within a window."""
-    crowd, pairs = scores.crowd, scores.candidates
-    probability = sigmoid(scores.of_candidates(np.arange(len(pairs.left))))
-    left, right, total = random_pairs(crowd, scores.config.candidate_window_s, _BACKGROUND_PAIRS)
-    other = ~np.isin(left * len(crowd) + right, scores.key)
-    left, right = left[other], right[other]
-    allowed = ~barred(crowd, left, right, scores.config, scores.veto)
-    left, right = left[allowed], right[allowed]
-    each = total / _BACKGROUND_PAIRS
-    return (
-        crowd.rows[np.concatenate([pairs.left, left])],
-        crowd.rows[np.concatenate([pairs.right, right])],
-        np.concatenate([probability, np.zeros(len(left))]),
-        np.concatenate([np.ones(len(pairs.left)), np.full(len(left), each)]),
-    )
 
 
 def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution:

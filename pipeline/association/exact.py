@@ -20,7 +20,7 @@ from pipeline.association.must_links import numbered_by_lowest_row
 from pipeline.types import Bool, Float64, Int64
 
 _ROUNDS = 60
-"""Rounds of added inequalities; more than 20 were never seen (components of up to 40 rows, tuning scenes)."""
+"""Rounds of added inequalities; a guard, chosen by hand."""
 _TOLERANCE = 1e-6
 _PER_ROUND = 2000
 """Inequalities added at once, most broken first, so that a round of the linear programme stays fast."""

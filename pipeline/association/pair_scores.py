@@ -23,9 +23,7 @@ GATE_LOG_ODDS = -5.0
 RIVALS_LIFT = 1.3
 """Rivals lift a pair by -log 0.3 = 1.2 at most (competition.py): whoever is as far below the floor cannot pass it."""
 EXTRA_LIFT = 4.0
-"""The gate is lower by as much where there is evidence beside looks, which may speak for a pair. Of 6,000 tracklets of
-the stream of benchmarks/association_scale.py, 1 of 8,069 pairs above the floor came from below -5, and none of one
-person."""
+"""The gate is lower by as much where there is evidence beside looks, which may speak for a pair. Chosen by hand."""
 Veto = Callable[[Int64, Int64], Bool]
 """Of pairs of rows of all tracklets sorted by key, those that are two people."""
 _BLOCK_PAIRS = 200_000
@@ -39,8 +37,6 @@ class PairScores:
     calibration: Calibration
     extra: Sequence[PairEvidence]
     config: AssociationConfig
-    found: Pairs
-    """By looks alone, from a lower gate: evidence beside looks may come later."""
     candidates: Pairs
     """By left row, then right; `log_odds` with all evidence, before rivals; none that cannot be one person."""
     key: Int64
@@ -72,10 +68,6 @@ class PairScores:
         pairs = self.candidates
         left, right, odds = pairs.left[wanted], pairs.right[wanted], pairs.log_odds[wanted].astype(np.float64)
         return np.round(odds - self.rivals.against(left, right, np.exp(odds)), 5)
-
-    def with_evidence(self, extra: Sequence[PairEvidence]) -> PairScores:
-        """The same pairs, judged with other evidence beside looks."""
-        return _weigh(self.crowd, self.calibration, self.found, extra, config=self.config, veto=self.veto)
 
     def _block(self, left: Int64, right: Int64) -> Float64:
         wanted = left * len(self.crowd) + right
@@ -125,7 +117,7 @@ def score_pairs(
     veto: Veto | None = None,
 ) -> PairScores:
     """Search the crowd for candidates and sum up their rivals."""
-    lift = EXTRA_LIFT if extra or config.topology_rounds else 0.0
+    lift = EXTRA_LIFT if extra else 0.0
     gate = Gate(gate_log_odds(config) - lift, config.candidate_window_s, config.candidates_per_tracklet)
     found = search(crowd, calibration, gate)
     allowed = np.flatnonzero(~barred(crowd, found.left, found.right, config, veto))
@@ -150,4 +142,4 @@ def _weigh(
     pairs = Pairs(found.left[kept], found.right[kept], odds[kept].astype(np.float32))
     rivals = sum_rivals(crowd, pairs, calibration, config.candidate_window_s)
     key = pairs.left * len(crowd) + pairs.right
-    return PairScores(crowd, calibration, tuple(extra), config, found, pairs, key, rivals, veto)
+    return PairScores(crowd, calibration, tuple(extra), config, pairs, key, rivals, veto)
