@@ -36,6 +36,8 @@ _LEAST_SPREAD = 0.1
 lie at 0.00 to 0.09, two people at 0.85."""
 _APART = 2.0
 """Standard deviations by which two people must usually differ more than one person."""
+_NEAR = 3
+"""Crops on each side that must look like two people as well: who walks away changes a lot, but bit by bit."""
 _SAME_MEETING_S = 2.0
 """Two tracklets cut within this time of one another, while both were there, swapped their people at one moment."""
 
@@ -142,7 +144,8 @@ def find_cuts(
             _row, prior, gap = between[after - 1]
             if not gap and min(after - start, stop - after) < CROPS_ON_A_SIDE:
                 continue
-            odds = prior + looks.evidence(crops, start, after, stop)
+            near = looks.evidence(crops, max(start, after - _NEAR), after, min(stop, after + _NEAR))
+            odds = prior + max(near, looks.evidence(crops, start, after, stop))
             if odds < 0 and (best is None or odds < best[0]):
                 best = (odds, after)
         if best is not None:

@@ -205,6 +205,20 @@ def test_one_odd_crop_parts_nobody() -> None:
     assert purify(tracklets, odd, SCENE, AssociationConfig()).splits == ()
 
 
+def test_who_changes_bit_by_bit_is_one_person() -> None:
+    """Somebody who walks away from the camera looks like another at the end, but at no moment does he become one."""
+    tracklets, embeddings = scene_with_meeting(swapped=False)
+    rows = [n for n, key in enumerate(embeddings.keys) if key == ("hall", 1)]
+    vector = embeddings.vector.copy()
+    other = embeddings.vector[embeddings.keys.index(("hall", 5))]
+    for row, share in zip(rows, np.linspace(0, 1, len(rows)), strict=True):
+        angle = share * np.pi / 2
+        mixed = np.cos(angle) * embeddings.vector[rows[0]] + np.sin(angle) * other
+        vector[row] = mixed / np.linalg.norm(mixed)
+    gradual = Embeddings(embeddings.keys, embeddings.frame_index, vector, embeddings.quality)
+    assert purify(tracklets, gradual, SCENE, AssociationConfig()).splits == ()
+
+
 def test_where_everybody_looks_alike_nobody_is_parted() -> None:
     tracklets, embeddings = scene_with_meeting(swapped=True)
     rng = np.random.default_rng(6)
