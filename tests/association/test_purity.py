@@ -208,14 +208,13 @@ def test_one_odd_crop_parts_nobody() -> None:
 def test_who_changes_bit_by_bit_is_one_person() -> None:
     """Somebody who walks away from the camera looks like another at the end, but at no moment does he become one."""
     tracklets, embeddings = scene_with_meeting(swapped=False)
-    rows = [n for n, key in enumerate(embeddings.keys) if key == ("hall", 1)]
-    vector = embeddings.vector.copy()
-    other = embeddings.vector[embeddings.keys.index(("hall", 5))]
-    for row, share in zip(rows, np.linspace(0, 1, len(rows)), strict=True):
-        angle = share * np.pi / 2
-        mixed = np.cos(angle) * embeddings.vector[rows[0]] + np.sin(angle) * other
-        vector[row] = mixed / np.linalg.norm(mixed)
-    gradual = Embeddings(embeddings.keys, embeddings.frame_index, vector, embeddings.quality)
+    others = [n for n, key in enumerate(embeddings.keys) if key != ("hall", 1)]
+    start, end = (embeddings.vector[embeddings.keys.index(("hall", n))].astype(float) for n in (1, 5))
+    turned = [np.cos(angle) * start + np.sin(angle) * end for angle in np.linspace(0, 0.9 * np.pi, 20)]
+    gradual = join(
+        [(embeddings.keys[n], int(embeddings.frame_index[n]), embeddings.vector[n]) for n in others]
+        + [(("hall", 1), 2 + 4 * n, row / np.linalg.norm(row)) for n, row in enumerate(turned)]
+    )
     assert purify(tracklets, gradual, SCENE, AssociationConfig()).splits == ()
 
 
