@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from types import FrameType, ModuleType
+from typing import TextIO
 
 from commands import version
 from commands.logging import configure, escape
@@ -124,7 +125,8 @@ def _guarded(word: str, rest: list[str]) -> int:
     try:
         return _flush(_run(word, rest))
     except BrokenPipeError:
-        _close_stdout()
+        _detach(sys.stdout)
+        _flush(0)
         return _BROKEN_PIPE
     except (Exception, KeyboardInterrupt) as error:
         code, message = _outcome(error)
@@ -195,17 +197,18 @@ def _terminable() -> Iterator[None]:
 
 
 def _flush(code: int) -> int:
-    """Write out stdout; a reader that left early (`| head`) does not change the result of the work."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _close_stdout()
+    """Write out stdout and stderr; a reader that left early (`| head`) does not change the result of the work."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _detach(stream)
     return code
 
 
-def _close_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _detach(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter's last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _tell(message: str) -> None:

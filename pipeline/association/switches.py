@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -196,6 +196,13 @@ def agree(ordered: Sequence[Tracklet], cuts: Sequence[Sequence[Cut]]) -> list[li
     return result
 
 
+def _moved(tracklet: Tracklet, cuts: Sequence[Cut], number: int, row: int) -> Cut | None:
+    """The cut at another row; None where a part without an observed box would be left."""
+    bounds = [0, *(row if n == number else cut.row for n, cut in enumerate(cuts)), len(tracklet)]
+    whole = all(a < b and bool(tracklet.observed[a:b].any()) for a, b in itertools.pairwise(bounds))
+    return replace(cuts[number], row=row) if whole else None
+
+
 def _agree_two(a: Tracklet, b: Tracklet, of_a: tuple[list[Cut], int], of_b: tuple[list[Cut], int]) -> None:
     cut_a, cut_b = of_a[0][of_a[1]], of_b[0][of_b[1]]
     time_a, time_b = float(a.time_s[cut_a.row]), float(b.time_s[cut_b.row])
@@ -210,8 +217,9 @@ def _agree_two(a: Tracklet, b: Tracklet, of_a: tuple[list[Cut], int], of_b: tupl
     pairs = np.stack([a.xyxy[in_a], b.xyxy[in_b]], axis=1).astype(np.float64)
     shares = [_share_in_others(pair)[0] for pair in pairs]
     best = int(np.argmax(shares))
-    of_a[0][of_a[1]] = Cut(int(in_a[best]), cut_a.log_odds, cut_a.gap)
-    of_b[0][of_b[1]] = Cut(int(in_b[best]), cut_b.log_odds, cut_b.gap)
+    moved_a, moved_b = _moved(a, *of_a, int(in_a[best])), _moved(b, *of_b, int(in_b[best]))
+    if moved_a is not None and moved_b is not None:
+        of_a[0][of_a[1]], of_b[0][of_b[1]] = moved_a, moved_b
 
 
 def _share_in_others(boxes: Float64) -> Float64:

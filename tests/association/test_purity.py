@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pipeline.association import affinity
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.purity import Purified, best_crops, purify
+from pipeline.association.switches import Cut, agree
 from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
 
@@ -253,3 +256,13 @@ def test_many_tracklets_are_split_by_a_sample() -> None:
     sampled = purify(tracklets, embeddings, SCENE, AssociationConfig(dense_up_to=0)).splits
     assert [(s.key, s.new_key, s.time_s) for s in sampled] == [(s.key, s.new_key, s.time_s) for s in usual]
     assert len(usual) == 1
+
+
+def test_cuts_that_are_brought_together_leave_no_part_without_a_box() -> None:
+    """Two cuts of one track a second apart, unseen between, and a meeting in that second: both moved there once."""
+    track = tracklet(1, 0, [(0, 30), (40, 80)])
+    other = walk(2, np.full(80, 45.0))
+    cuts = agree([track, other], [[Cut(30, -1.0, gap=False), Cut(41, -1.0, gap=False)], [Cut(36, -1.0, gap=False)]])
+    for whole, own in zip((track, other), cuts, strict=True):
+        bounds = [0, *(cut.row for cut in own), len(whole)]
+        assert all(whole.observed[a:b].any() for a, b in itertools.pairwise(bounds)), own

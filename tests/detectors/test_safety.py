@@ -144,5 +144,5 @@ def test_a_module_that_must_be_installed_is_not(tmp_path: Path) -> None:
 def test_weights_of_another_task_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "pose.pt"
     torch.save({"model": import_ultralytics().PoseModel("yolo11n-pose.yaml", verbose=False)}, path)
-    with pytest.raises(UsageError, match="holds a PoseModel; a detection model is needed"):
+    with pytest.raises(UsageError, match="holds a PoseModel; a DetectionModel is needed"):
         load_checkpoint(path)
