@@ -52,12 +52,12 @@ class DetectorConfig(Section):
     confidence: Fraction = Field(
         default=0.1, description="Boxes below are dropped; the tracker continues tracks with weak ones, starts none."
     )
-    nms_iou: Fraction = 0.6
+    nms_iou: Fraction = Field(default=0.6, description="IoU above which the weaker of two boxes is dropped.")
     nested_overlap: Fraction = Field(
         default=0.85, description="Intersection over the smaller box above which the weaker of two boxes is dropped."
     )
     image_size_px: int = Field(default=640, ge=64, le=4096, description="Longer side of the network's input.")
-    max_detections: int = Field(default=500, ge=1)
+    max_detections: int = Field(default=500, ge=1, description="The most confident boxes kept of a frame.")
     batch_frames: int = Field(default=4, ge=1, le=64, description="Frames, across cameras, in one network call.")
     every_n: int = Field(
         default=1,
@@ -102,7 +102,7 @@ class TrackerConfig(Section):
 class CropConfig(Section):
     """The crops of a tracklet that are embedded."""
 
-    per_tracklet: int = Field(default=5, ge=1, le=64)
+    per_tracklet: int = Field(default=5, ge=1, le=64, description="The best crops; their vectors are averaged.")
     slot_s: float = Field(
         default=0.4,
         gt=0.0,
@@ -124,7 +124,7 @@ class EmbedderConfig(Section):
 
     name: str = Field(default="mgn", description="mgn, openvino, onnx, or one that was added to EMBEDDERS.")
     model: str = Field(default="bundled", description="bundled; or a path to .safetensors, .xml or .onnx.")
-    batch_crops: int = Field(default=16, ge=1, le=1024)
+    batch_crops: int = Field(default=16, ge=1, le=1024, description="Crops in one network call.")
     flip: bool = Field(default=True, description="Average a crop's vector with its mirror image's.")
     input_size_wh: tuple[int, int] = Field(
         default=(128, 256), description="Of an openvino or onnx model that leaves it open; an mgn's card says its own."
@@ -240,8 +240,12 @@ class OutputConfig(Section):
 class RuntimeConfig(Section):
     """Where and how the networks run."""
 
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: a GPU that computes, else the CPU."
+    )
+    precision: Literal["auto", "f32", "bf16", "f16"] = Field(
+        default="auto", description="auto: f16 on a GPU, bf16 on a CPU that multiplies in it, else f32."
+    )
     threads: int = Field(default=0, ge=0, description="0 = all cores.")
     offline: bool = Field(default=False, description="Never use the network, not even for a checkpoint named by name.")
 
@@ -249,11 +253,15 @@ class RuntimeConfig(Section):
 class CameraConfig(Section):
     """What is known of one camera, under `cameras: {<camera id>: ...}`."""
 
-    time_offset_s: float = 0.0
-    start_time: datetime | None = None
-    watch: tuple[Polygon, ...] = ()
-    ignore: tuple[Polygon, ...] = ()
-    image_to_ground: tuple[tuple[float, float, float], ...] | None = None
+    time_offset_s: float = Field(default=0.0, description="Added to the video's times: its start on the common clock.")
+    start_time: datetime | None = Field(default=None, description="When it begins, ISO 8601 with a zone.")
+    watch: tuple[Polygon, ...] = Field(
+        default=(), description="Polygons in fractions of width and height; only people with feet inside count."
+    )
+    ignore: tuple[Polygon, ...] = Field(default=(), description="The same; people with feet inside do not count.")
+    image_to_ground: tuple[tuple[float, float, float], ...] | None = Field(
+        default=None, description="Homography from pixels to metres on the floor, 3 rows of 3."
+    )
     calibration: str | None = Field(
         default=None, description="A file of this camera's calibration (docs/geometry.md), instead of image_to_ground."
     )
@@ -271,7 +279,7 @@ class CameraConfig(Section):
 class Config(Section):
     """A whole run."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0"] = Field(default="1.0", description="Of the settings; another one is refused.")
     clock: Literal["common", "unknown", "align"] = Field(
         default="unknown", description="align: find the cameras' offsets from the people in them, or refuse."
     )
