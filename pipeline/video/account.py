@@ -13,6 +13,8 @@ from pipeline.video.report import ReadReport
 _TAIL_INTERVALS = 2.5
 _TAIL_SHARE = 0.01
 """A file may end this much (frame intervals, share of its length) before its stated end: rounding of headers."""
+_PICTURE_SHARE = 0.75
+"""An end that is early by so much of a frame's time, or more, is remarked."""
 _FOREIGN_TAIL_S = 1.0
 """... or this, where the stated length may be that of the sound."""
 
@@ -76,6 +78,15 @@ class FileAccount:
             slack_s = max(slack_s, _FOREIGN_TAIL_S)
         return (self.last_s, end_s) if end_s - (self.last_s + interval_s) > slack_s else None
 
+    def early_end_s(self) -> float:
+        """How long before the stated end the last picture ends, if a picture or more and no loss by the tolerance of
+        `missing_tail`; 0 where nothing is to be remarked. At an irregular rate a last picture may stay for a second."""
+        if self.info.duration_s is None or self.last_s is None or not self.whole or self.missing_tail() is not None:
+            return 0.0
+        early_s = self.start_s + self.info.duration_s - (self.last_s + self.holes.interval_s)
+        least_s = _PICTURE_SHARE * self.holes.interval_s if self.holes.is_regular else _FOREIGN_TAIL_S
+        return early_s if early_s > least_s else 0.0
+
 
 @dataclass(slots=True)
 class Account:
@@ -113,7 +124,7 @@ class Account:
         lacking = file.missing_by_index(counts, index_frames)
         known = lacking is not None
         missing = max(failed, file.missing_by_time(dropped) if lacking is None else lacking)
-        missing = max(missing, counts.unnumbered if file.whole else 0)
+        unnumbered = max(counts.unnumbered, 0) if file.whole else 0
         if file.first_s is not None and not known and file.missing_head(dropped):
             self.gaps.append((file.start_s, file.first_s))
         if missing or not known:
@@ -122,19 +133,36 @@ class Account:
                 self.gaps.append(tail)
         self.gaps += [pause for pause in holes.pauses() if pause not in self.gaps]
         self.failed += failed
-        self.expected += file.delivered + missing
+        self.expected += file.delivered + max(missing, failed + unnumbered)
         self.dropped += dropped
         if failed:
             self.lose(f"decode_errors: {name}: {failed} pictures could not be decoded")
-        if missing > failed:
-            number = missing if known else f"about {missing}"
+        if missing > failed or unnumbered:
+            number = str(missing) if known else f"about {missing if missing > failed else unnumbered}"
             self.lose(f"missing_frames: {name}: {number} frames are not in the file though they should be")
         if file.damaged:
             self.lose(f"damaged_frames: {name}: {file.damaged} pictures are patched or broken")
         if info.truncated and file.end_s is None:
-            self.lose(f"truncated: {name}: the file ends before its last part does")
+            self.lose(f"truncated: {name}: the file ends, or its parts no longer join, before its last part does")
         for cause in counts.causes:
             self.lose(f"{cause} ({name})")
+        if not known and not missing:
+            self._remark(name, file)
+
+    def _remark(self, name: str, file: FileAccount) -> None:
+        """Tell of what is no loss by the tolerances above, and may be one."""
+        steps, longest_s = file.holes.uneven()
+        if steps:
+            self.causes.append(
+                f"uneven_times: {name}: {steps} steps between pictures are longer than a frame's time, up to "
+                f"{longest_s:.2f} s: the camera skipped there, or pictures are lost"
+            )
+        early_s = file.early_end_s()
+        if early_s:
+            self.causes.append(
+                f"early_end: {name}: its pictures end {early_s:.2f} s before the file states its end: its sound is "
+                "longer, or pictures are lost"
+            )
 
     def report(self) -> ReadReport:
         """The account so far."""

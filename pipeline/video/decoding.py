@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from av.error import FFmpegError
 
 from pipeline.video.frame_numbers import FrameNumbers
+from pipeline.video.picture_order import HevcOrder
 
 MAX_CONSECUTIVE_ERRORS = 300
 """Packets (10 s at 30 fps) that may fail on end before the first frame; also reads that may fail on end."""
@@ -18,8 +19,6 @@ _DAMAGE_LASTS_S = 10.0
 """Longest time after an error in which pictures without a keyframe between count as damaged."""
 _LOSS_SHOWS_WITHIN_FRAMES = 20
 """Pictures come out up to 16 (H.264, HEVC picture buffer) after their packet: so long a loss may show as a hole."""
-_MOST_MISSING = 32
-"""A hole in a raw stream counts as so many pictures at most: a damaged number says anything."""
 _SEVERAL_PACKETS_A_FRAME = frozenset({"vp8", "mpeg4", "msmpeg4v3", "rv40"})
 """Codecs with packets that show nothing (hidden or packed pictures): lost frames can't be counted from packets."""
 
@@ -76,7 +75,9 @@ class FileDecoder:
         self._bad_pts: int | None = None
         self._bad = False
         self._loss_frames = 0
-        self._numbers = FrameNumbers() if container.format.name == "h264" else None
+        self._numbers: FrameNumbers | HevcOrder | None = None
+        if container.format.name in {"h264", "hevc"}:
+            self._numbers = FrameNumbers() if container.format.name == "h264" else HevcOrder()
         # AVI has decoding times only; the presentation times that FFmpeg makes up for it are wrong with B-frames
         self._uses_dts: bool | None = True if container.format.name == "avi" else None
         self._last_stamp: int | None = None
@@ -106,6 +107,8 @@ class FileDecoder:
             frames = []
         yield from map(self._decoded, frames)
         self.counts.dropped_before_keyframe += self._leading
+        if self._numbers is not None:
+            self.counts.unnumbered += self._numbers.missing_at_end()
 
     def _packets(self) -> Iterator[Any]:
         """Packets from the first keyframe on; reading goes on behind a place that can't be read."""
@@ -140,7 +143,7 @@ class FileDecoder:
                 counts.corrupt_packets += 1
                 self._mark_bad(packet)
             if self._numbers is not None and (missing := self._numbers.missing_before(bytes(packet))):
-                counts.unnumbered += min(missing, _MOST_MISSING)
+                counts.unnumbered += missing
                 self._mark_bad(packet)
             if waiting:
                 waiting = not packet.is_keyframe and counts.dropped_before_keyframe < _WAIT_FOR_KEYFRAME_PACKETS

@@ -27,11 +27,12 @@ _SEGMENT_ID = b"\x18\x53\x80\x67"
 @dataclass(frozen=True, slots=True)
 class FileLayout:
     """The container's kind; `has_index`: an MP4's sample table is there (True for all other kinds);
-    `truncated`: the file ends before its last element does."""
+    `truncated`: the file ends before its last element does; `fragmented`: an MP4 written in pieces (moof)."""
 
     kind: Kind
     has_index: bool = True
     truncated: bool = False
+    fragmented: bool = False
 
 
 def inspect(path: Path) -> FileLayout:
@@ -67,27 +68,31 @@ def _kind(head: bytes) -> Kind:
 
 
 def _inspect_mp4(file: BinaryIO, size: int) -> FileLayout:
-    has_index = False
+    has_index = fragmented = False
     position = 0
     for _ in range(_MAX_BOXES):
         file.seek(position)
         header = file.read(16)
         if len(header) < 8:
-            return FileLayout("mp4", has_index, truncated=len(header) > 0)
+            return FileLayout("mp4", has_index, truncated=len(header) > 0, fragmented=fragmented)
         name, length = header[4:8], int.from_bytes(header[:4], "big")
         if length == 1 and len(header) == 16:
             length = int.from_bytes(header[8:16], "big")
         elif length == 0:  # "to the end of the file"
             length = size - position
         if length < 8 or not all(32 <= byte < 127 or byte == 0xA9 for byte in name):
-            break  # not a box: padding or damage behind the last one, which the demuxer judges
+            # not a box: padding or damage behind the last one, which the demuxer judges; in a file of fragments it
+            # ends there, whatever comes after, and states no more than it has read
+            broken = fragmented and any(header)
+            return FileLayout("mp4", has_index, truncated=broken, fragmented=fragmented)
         has_index = has_index or (name == b"moov" and position + length <= size)
+        fragmented = fragmented or name == b"moof"
         position += length
         if position > size:
-            return FileLayout("mp4", has_index, truncated=True)
+            return FileLayout("mp4", has_index, truncated=True, fragmented=fragmented)
         if position == size:
             break
-    return FileLayout("mp4", has_index)
+    return FileLayout("mp4", has_index, fragmented=fragmented)
 
 
 def _ebml_size(data: bytes) -> tuple[int | None, int]:

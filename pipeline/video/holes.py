@@ -23,6 +23,8 @@ class HoleFinder:
         self._steps = 0
         self._regular = 0
         self._suspects: list[tuple[float, float, bool]] = []
+        self._wide = 0
+        self._widest_s = 0.0
 
     def add(self, time_s: float, loss_before: bool) -> None:
         """The next frame lies at `time_s`; `loss_before`: the decoder lost something between it and the last one."""
@@ -30,6 +32,9 @@ class HoleFinder:
             step = time_s - self._last
             self._steps += 1
             self._regular += abs(step - self.interval_s) <= max(0.1 * self.interval_s, 0.002)
+            if step > 1.5 * self.interval_s:
+                self._wide += 1
+                self._widest_s = max(self._widest_s, step)
             if step > 1.5 * self.interval_s and len(self._suspects) < _MAX_LISTED:
                 long_enough = step > max(_SILENT_HOLE_INTERVALS * self.interval_s, _SILENT_HOLE_S)
                 if loss_before or long_enough:
@@ -48,6 +53,11 @@ class HoleFinder:
             for start, end, evident in self._suspects
             if evident or self.is_regular or end - start > PAUSE_S
         ]
+
+    def uneven(self) -> tuple[int, float]:
+        """(number, longest in s) of steps over more than one frame interval in a stream that is otherwise regular, when
+        none of them counts as lost: a camera that skipped, or short holes."""
+        return (self._wide, self._widest_s) if self.is_regular and not self.lost() else (0, 0.0)
 
     def missing_frames(self) -> int:
         """How many frames the lost steps would have held."""

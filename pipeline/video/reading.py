@@ -12,6 +12,7 @@ from pipeline.video.account import Account, FileAccount
 from pipeline.video.channel import Channel
 from pipeline.video.decoding import Decoded, FileDecoder
 from pipeline.video.deinterlacing import Deinterlacer
+from pipeline.video.file_end import END, HOLES, end_is_stated, holes_remark
 from pipeline.video.holes import PAUSE_S, HoleFinder
 from pipeline.video.picture import PictureConverter
 from pipeline.video.probe import VideoInfo, frames_stated
@@ -50,6 +51,8 @@ class CameraReading:
         self._index = 0
         self._wanted = True
         self._believe_tags = True
+        self._endless: list[str] = []
+        self._raw: dict[str, list[str]] = {}
 
     def run(self) -> None:
         """Read all; faults of files go to the account, other exceptions to the consumer."""
@@ -76,6 +79,12 @@ class CameraReading:
             account.causes.append(
                 f"timestamp_reset: the clock started anew {account.resets} times; the frames after follow on"
             )
+        if self._endless:
+            account.causes.append(
+                f"{END}: {_names(self._endless)}: states neither its length nor how many pictures it holds; "
+                "if its end was cut off, nothing shows it"
+            )
+        account.causes += [f"{HOLES}: {_names(names)}: {remark}" for remark, names in self._raw.items()]
         account.finished = True
         self._channel.finish(error)
 
@@ -120,6 +129,11 @@ class CameraReading:
         if deinterlacer.changed:
             account.causes.append(f"deinterlaced: {info.path.name}: {deinterlacer.changed} pictures (bwdif)")
         account.close_file(file, decoder.counts, stated if exact else None)
+        if self._wanted and not info.truncated:
+            if not end_is_stated(source, exact_count=exact, duration_s=info.duration_s):
+                self._endless.append(info.path.name)
+            if remark := holes_remark(source.container.format.name):
+                self._raw.setdefault(remark, []).append(info.path.name)
         if info.path.stat().st_size != info.file_bytes:
             account.lose(f"growing_file: {info.path.name}: changed its size while it was read; read it again later")
 
@@ -178,6 +192,10 @@ class CameraReading:
         if self._channel.closed:
             raise _ConsumerLeftError
         self._channel.alive()
+
+
+def _names(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _seconds(item: Decoded | None, time_base: float) -> float | None:

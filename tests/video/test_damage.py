@@ -264,12 +264,12 @@ def test_a_hole_in_a_raw_stream_is_noticed_by_its_own_numbers(tmp_path, *, encod
     """No time and no count tells; FFmpeg patches the pictures after it and says nothing."""
     path = encode(tmp_path / "a.h264", 60, options=options)
     frames, report = read(path)
-    assert (len(frames), report.status, report.causes) == (60, "complete", ())
+    assert (len(frames), report.status) == (60, "complete")
     units, pictures = access_units(path)
     gone = set(pictures[20:26])
     path.write_bytes(b"".join(unit for row, unit in enumerate(units) if row not in gone))
     frames, report = read(path)
     assert (len(frames), report.status) == (54, "partial")
     assert any(cause.startswith("missing_frames") for cause in report.causes)
-    assert report.coverage == pytest.approx(54 / 60, abs=0.08), "pictures that nobody refers to leave no number"
+    assert report.coverage == pytest.approx(54 / 60)
     assert sum(frame.damaged for frame in frames) > 20, "what refers to the hole is not embedded"
