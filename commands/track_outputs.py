@@ -17,7 +17,7 @@ from pipeline.association.corrected import LATER
 from pipeline.association.corrections import Correction
 from pipeline.association.topology_report import ways_table
 from pipeline.config import OutputConfig
-from pipeline.errors import CameraError
+from pipeline.errors import CameraError, PasserbyError
 from pipeline.outputs.atomic import atomic_write
 from pipeline.outputs.birds_eye import render_birds_eye
 from pipeline.outputs.fingerprint import config_hash
@@ -33,6 +33,7 @@ from pipeline.outputs.trajectories import write_trajectories
 from pipeline.stages.linking import Linked
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Camera, Frame
+from pipeline.video.file_end import REMARKS
 from pipeline.video.reader import VideoReader
 
 log = logging.getLogger(__name__)
@@ -43,27 +44,29 @@ _STATUS = {0: "complete", 3: "partial", 130: "interrupted", 143: "interrupted"}
 
 
 class _StoppedError(Exception):
-    """Ends an overlay that the user does not wait for: its unfinished file goes away."""
+    """Ends a video that the user does not wait for: its unfinished file goes away."""
 
 
-def write_outputs(directory: RunDirectory, linked: Linked, options: OutputConfig) -> None:
+def write_outputs(
+    directory: RunDirectory, linked: Linked, options: OutputConfig, asked: Callable[[], bool] = lambda: False
+) -> None:
     """trajectories.json, topology.svg, mot/ and tracklets/, and the splits beside the checkpoints, which know the
-    uncut tracklets."""
+    uncut tracklets. When `asked` to end, no video of the floor is drawn to its end."""
     results = [CameraResult(outcome.camera, outcome.frames, _duration_s(outcome)) for outcome in linked.outcomes]
     trajectories = linked.result.trajectories
     write_trajectories(directory.trajectories, results, trajectories, linked.clock)
     sizes_wh = {outcome.camera.id: outcome.camera.size_wh for outcome in linked.outcomes}
     atomic_write(directory.topology, topology_svg(linked.result.report.topology, sizes_wh))
-    _write_floor(directory, linked, options)
     for outcome in linked.outcomes:
         camera_id = outcome.camera.id
         write_mot(directory.path_for(camera_id, "mot"), camera_id, trajectories)
         write_tracklets(directory.path_for(camera_id, "tracklets"), camera_id, outcome.tracklets)
     splits = json.dumps([asdict(split) for split in linked.purified.splits], allow_nan=False)
     atomic_write(directory.store / "splits.json", splits + "\n", 0o600)
+    _write_floor(directory, linked, options, asked)
 
 
-def _write_floor(directory: RunDirectory, linked: Linked, options: OutputConfig) -> None:
+def _write_floor(directory: RunDirectory, linked: Linked, options: OutputConfig, asked: Callable[[], bool]) -> None:
     """floor_plan.svg and birds_eye.mp4; what the settings or the cameras do not give (any more) is not there."""
     cameras = [outcome.camera for outcome in linked.outcomes]
     wanted = options.floor_plan or options.birds_eye
@@ -73,7 +76,13 @@ def _write_floor(directory: RunDirectory, linked: Linked, options: OutputConfig)
         atomic_write(directory.floor_plan, plan)
     else:
         directory.floor_plan.unlink(missing_ok=True)
-    if not (options.birds_eye and linked.clock != "unknown" and render_birds_eye(paths, cameras, directory.birds_eye)):
+    try:
+        drawn = options.birds_eye and linked.clock != "unknown"
+        drawn = drawn and bool(render_birds_eye(paths, cameras, directory.birds_eye, partial(_stop_when, asked)))
+    except _StoppedError:
+        directory.birds_eye.unlink(missing_ok=True)
+        return
+    if not drawn:
         directory.birds_eye.unlink(missing_ok=True)
         if options.birds_eye:
             log.warning("no birds_eye.mp4: it wants calibrated cameras on a common or aligned clock")
@@ -111,7 +120,17 @@ def write_overlays(
             except (CameraError, OSError) as fault:
                 missing.append(f"camera {camera.id}: no overlay, its video can no longer be read: {fault}")
                 log.error("%s", missing[-1])
+            except (PasserbyError, MemoryError):
+                raise
+            except Exception as error:  # of this camera's reader or writer: the others are drawn all the same
+                missing.append(f"camera {camera.id}: no overlay, drawing ended with {type(error).__name__}: {error}")
+                log.error("%s", missing[-1])
     return tuple(missing)
+
+
+def _stop_when(asked: Callable[[], bool], count: int) -> None:
+    if asked():
+        raise _StoppedError
 
 
 def _until_asked(frames: Iterable[Frame], asked: Callable[[], bool]) -> Iterator[Frame]:
@@ -165,13 +184,16 @@ def write_run_report(directory: RunDirectory, state: RunState) -> None:
 
 
 def _notices(camera_id: str, outcome: CameraOutcome, state: RunState) -> Iterator[str]:
-    """What was left out on purpose, with its count."""
+    """What was left out on purpose, with its count, and what of the video nobody can know."""
     if outcome.boxes_dropped:
         most = state.config.detector.max_detections
         yield f"camera {camera_id}: {outcome.boxes_dropped} boxes dropped, above detector.max_detections={most} a frame"
     if outcome.crops_not_embedded:
         why = "came after the interruption" if state.exit_code in (130, 143) else "gave no finite vector"
         yield f"camera {camera_id}: {outcome.crops_not_embedded} crops {why}"
+    for cause in outcome.report.causes if outcome.report else ():
+        if cause.startswith(REMARKS):
+            yield f"camera {camera_id}: {cause}"
 
 
 def remarks_on(said: Sequence[Correction], refused: Mapping[int, str], linked: Linked) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
             networks, done = _prepare(state, directory)  # a signal ends this at once: nothing was begun
             directory.begin()
             atomic_write(directory.config, dump_config(config))
+            directory.config_before.unlink(missing_ok=True)
             run_log.open(directory.log)
         except (UsageError, ResourceError, KeyboardInterrupt) as error:
             directory.abandon()
@@ -141,7 +142,7 @@ def _work(  # noqa: PLR0917 - the parts of a run meet here
     state.linked = linked
     state.remarks = remarks_on(state.corrections, refused | dict(linked.corrected.refused), linked)
     with state.stopwatch("write"):
-        write_outputs(directory, linked, config.output)
+        write_outputs(directory, linked, config.output, lambda: interruption.asked)
         if not interruption.asked:  # numbers of a part of the cameras are no numbers to keep
             now = linked.numbers.now
             write_numbers(directory.store, linked.numbers if state.corrections else Numbers(now, now))
@@ -193,6 +194,7 @@ def _track_all(  # noqa: PLR0917
             for cause in (str(outcome.fault),) if outcome.fault else report.causes if report else ():
                 log.warning("camera %s: %s", camera.id, cause)
             whole = report is not None and report.status == "complete" and not interruption.asked
+            whole &= outcome.fault is None
             if report is not None:
                 checkpoint = CameraCheckpoint(camera.id, outcome.tracklets, embeddings, info_of(outcome, report))
                 save_camera(directory.store, checkpoint, state.fingerprints[camera.id], partial=not whole)

@@ -63,6 +63,7 @@ class RunState:
         reports = [outcome.report for outcome in outcomes]
         whole = not self.opened.faults and not self.notices and len(outcomes) == len(self.opened.cameras)
         whole &= all(report is not None and report.status == "complete" for report in reports)
+        whole &= all(outcome.fault is None for outcome in outcomes)
         nothing = all(report is None or report.status == "failed" for report in reports)
         self.exit_code = interrupted or (4 if nothing else 0 if whole else 3)
         if self.exit_code == 4:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -22,8 +22,16 @@ _MARGIN, _HEAD = 24, 40
 _PAPER, _GRID, _VIEW, _INK = (46, 42, 40), (64, 60, 58), (110, 104, 100), (235, 235, 235)
 
 
-def render_birds_eye(paths: Sequence[FloorPath], cameras: Sequence[Camera], path: Path) -> int:
-    """Write the video of `paths` (on one clock) to `path`; returns the pictures written, 0 = nothing to show."""
+def render_birds_eye(
+    paths: Sequence[FloorPath],
+    cameras: Sequence[Camera],
+    path: Path,
+    on_frame: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Write the video of `paths` (on one clock) to `path`; returns the pictures written, 0 = nothing to show.
+
+    What `on_frame`, called with the pictures written, raises goes through, and no file is left.
+    """
     if not paths:
         return 0
     floor = _Floor(paths, cameras)
@@ -32,6 +40,7 @@ def render_birds_eye(paths: Sequence[FloorPath], cameras: Sequence[Camera], path
     with VideoWriter(path, _SIZE, FPS) as video:
         for number in range(count):
             video.write(floor.draw(start + number / FPS))
+            on_frame(number + 1)
     return count
 
 

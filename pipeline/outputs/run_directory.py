@@ -111,6 +111,11 @@ class RunDirectory:
         return self.root / "floor_plan.svg"
 
     @property
+    def config_before(self) -> Path:
+        """store/config.before.yaml: the settings of the run, where `run.py relink --set` has changed them since."""
+        return self.store / "config.before.yaml"
+
+    @property
     def birds_eye(self) -> Path:
         """birds_eye.mp4."""
         return self.root / "birds_eye.mp4"

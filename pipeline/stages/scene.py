@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from pipeline.config import Config
-from pipeline.errors import CameraError
+from pipeline.errors import CameraError, PasserbyError
 from pipeline.stages.camera_run import CameraJob, CameraRun, FrameSource
 from pipeline.stages.embedding import EmbeddingQueue
 from pipeline.stages.looking import Looks
 from pipeline.stages.timing import Stopwatch
-from pipeline.types import Camera, Detector, Embedder, Embeddings, Frame, Tracklet
+from pipeline.types import Camera, Crop, Detections, Detector, Embedder, Embeddings, Frame, Tracklet
 from pipeline.video.reader import ReadReport
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Parts:
     """True: crops are no longer embedded, the end must come now."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
     """A camera in work."""
 
@@ -88,13 +88,16 @@ def track_cameras(jobs: Sequence[CameraJob], parts: Parts) -> Iterator[tuple[Cam
                 job = waiting.popleft()
                 try:
                     turn.append(_open(job, parts))
-                except CameraError as fault:
+                except Exception as error:
+                    fault = _own_fault(job.camera.id, "opening", error)
                     yield CameraOutcome(job.camera, (), 0, None, fault), queue.take(job.camera.id)
             with parts.stopwatch("decode_wait"):
                 batch, ended = _next_batch(turn, parts.config.detector.batch_frames)
             if batch:
                 _process(batch, parts, queue)
-            for camera in ended:
+            for camera in [*ended, *(camera for camera in turn if camera.fault is not None)]:
+                if camera in turn:
+                    turn.remove(camera)
                 yield _finish(camera, parts, queue)
         while turn:
             yield _finish(turn.popleft(), parts, queue)
@@ -116,8 +119,12 @@ def _finish(camera: _Open, parts: Parts, queue: EmbeddingQueue) -> tuple[CameraO
     if run.passed_over:
         logger.info("camera %s: the detector looked at %d of %d frames", run.camera.id, run.frames - run.passed_over,
                     run.frames)  # fmt: skip
+    try:
+        crops = run.finish()
+    except Exception as error:
+        camera.fault, crops = camera.fault or _own_fault(run.camera.id, "tracking", error), []
     with parts.stopwatch("embed"):
-        queue.add(run.finish())
+        queue.add(crops)
         embeddings = queue.take(run.camera.id)
     return CameraOutcome(
         run.camera,
@@ -143,13 +150,8 @@ def _next_batch(turn: deque[_Open], size: int) -> tuple[list[_Item], list[_Open]
         except StopIteration:
             ended.append(camera)
             continue
-        except CameraError as fault:
-            camera.fault = fault
-        except OSError as error:
-            camera.fault = CameraError(
-                "read_error", f"camera {camera.run.camera.id}: {error}; reading ended there: is the disk still there?"
-            )
-        if camera.fault is not None:
+        except Exception as error:
+            camera.fault = _own_fault(camera.run.camera.id, "reading", error)
             ended.append(camera)
             continue
         looked_at = camera.looks.wants(frame)
@@ -163,15 +165,44 @@ def _process(batch: list[_Item], parts: Parts, queue: EmbeddingQueue) -> None:
     frames = [item.frame for item in batch if item.frame is not None]
     with parts.stopwatch("detect"):
         found = iter(parts.detector.detect(frames) if frames else [])
+    broken: list[_Open] = []
     for item in batch:
         run = item.camera.run
+        detections = None if item.frame is None else next(found)
+        if item.camera in broken:
+            continue
         with parts.stopwatch("track"):
-            if item.frame is None:
-                run.pass_over(item.index, item.time_s)
-                crops = []
-            else:
-                crops = run.feed(item.frame, next(found))
+            try:
+                crops = _follow(item, detections)
+            except Exception as error:
+                item.camera.fault = _own_fault(run.camera.id, "tracking", error)
+                broken.append(item.camera)
+                continue
         if crops:
             with parts.stopwatch("embed"):
                 queue.add(crops)
         parts.on_frame(run.camera.id, run.frames)
+
+
+def _follow(item: _Item, detections: Detections | None) -> list[Crop]:
+    run = item.camera.run
+    if item.frame is None or detections is None:
+        run.pass_over(item.index, item.time_s)
+        return []
+    return run.feed(item.frame, detections)
+
+
+def _own_fault(camera_id: str, stage: str, error: Exception) -> CameraError:
+    """What one camera's own stage raised, as that camera's fault. Raises what concerns the whole run again: memory,
+    disk, settings."""
+    if isinstance(error, CameraError):
+        return error
+    if isinstance(error, (MemoryError, PasserbyError)):
+        raise error
+    if stage == "reading" and isinstance(error, OSError):
+        return CameraError("read_error", f"camera {camera_id}: {error}; reading ended there: is the disk still there?")
+    logger.debug("camera %s: %s", camera_id, stage, exc_info=error)
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return CameraError(
+        f"{stage}_failed", f"camera {camera_id}: {stage} it ended with {said}; what came before is kept; please report"
+    )

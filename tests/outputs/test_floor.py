@@ -5,15 +5,19 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from commands.track_outputs import _write_floor
+from pipeline.config import OutputConfig
 from pipeline.ground.floor import to_image
 from pipeline.outputs.birds_eye import FPS, render_birds_eye
 from pipeline.outputs.floor_paths import floor_paths
 from pipeline.outputs.floor_plan import extent, floor_plan_svg, view_outline
 from pipeline.outputs.palette import colour
+from pipeline.outputs.run_directory import RunDirectory
 from pipeline.types import Calibration, Camera, Float64, Tracklet, Trajectory
 from pipeline.video.reader import VideoReader
 from synthetic.camera import PinholeCamera
@@ -110,3 +114,32 @@ def test_the_video_shows_each_person_in_the_own_colour(tmp_path: Path) -> None:
         assert (np.abs(middle - colour(person)).max(axis=2) < 40).sum() > 60
     assert render_birds_eye((), CAMERAS, tmp_path / "none.mp4") == 0
     assert not (tmp_path / "none.mp4").exists()
+
+
+def test_who_asks_to_stop_does_not_wait_for_the_video(tmp_path: Path) -> None:
+    """A day on the floor is 864,000 pictures; what is not whole gets no name."""
+
+    def stop(count: int) -> None:
+        if count == 3:
+            raise InterruptedError
+
+    paths = floor_paths(people(), CAMERAS, "common")
+    with pytest.raises(InterruptedError):
+        render_birds_eye(paths, CAMERAS, tmp_path / "birds_eye.mp4", stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_to_end_leaves_no_half_video_of_the_floor(tmp_path: Path) -> None:
+    """The rest of the results is written all the same."""
+    result = SimpleNamespace(trajectories=people())
+    outcomes = [SimpleNamespace(camera=camera) for camera in CAMERAS]
+    linked = SimpleNamespace(outcomes=outcomes, result=result, clock="common")
+    options = OutputConfig(floor_plan=True, birds_eye=True)
+    asked = iter([False, False, True])
+    with RunDirectory.create(tmp_path / "run") as directory:
+        _write_floor(directory, linked, options, lambda: next(asked))  # type: ignore[arg-type]
+        assert directory.floor_plan.is_file()
+        assert not list(directory.root.glob("*birds_eye*"))
+        assert next(asked, None) is None, "asked at every picture"
+        _write_floor(directory, linked, options, lambda: False)  # type: ignore[arg-type]
+        assert directory.birds_eye.is_file()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 
 from pipeline.outputs.trajectories import read_trajectories
@@ -115,6 +116,23 @@ def test_a_broken_camera_stops_no_other(
     for camera in ("hall", "yard"):
         kept = (tmp_path / "run" / "tracklets" / f"{camera}.txt").read_bytes()
         assert kept == (whole_run[0] / "tracklets" / f"{camera}.txt").read_bytes()
+
+
+def test_what_a_file_cannot_show_is_said_in_the_report_and_on_the_log(footage, passerby: Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A transport stream states neither its length nor a count: were its end gone, nothing would show it."""
+    with av.open(str(footage.videos["hall"])) as source, av.open(str(tmp_path / "hall.ts"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    result = passerby("--videos", "hall.ts", "--replay", footage.boxes, "--no-render", "--output", "run")
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "run" / "run_report.json").read_text())
+    (notice,) = [line for line in report["notices"] if "end_not_stated" in line]
+    assert notice.startswith("camera hall: end_not_stated: hall.ts: states neither its length")
+    assert result.stderr.count("end_not_stated") == 1
+    assert report["cameras"][0]["status"] == "complete"
 
 
 def test_no_usable_camera_is_exit_4_with_a_report(passerby: Run, tmp_path: Path) -> None:
