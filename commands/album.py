@@ -95,8 +95,12 @@ def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise UsageError(f"--output {output}: is the folder of the photos; name another")
     if source.resolve().is_relative_to(output.resolve()):
         raise UsageError(f"--output {output}: holds the folder of the photos; name another")
+    if output.is_symlink():
+        raise UsageError(f"--output {output}: is a link; name the folder itself")
     if not output.exists():
         return
+    if not output.is_dir():
+        raise UsageError(f"--output {output}: is a file; name a folder")
     if not overwrite:
         raise UsageError(f"{output}: is there already; --overwrite replaces it, or name another --output")
     if not (output / MARK).is_file() and any(output.iterdir()):
@@ -104,8 +108,11 @@ def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 
 
 def _make_room(output: Path) -> None:
-    if output.exists():
-        shutil.rmtree(output)
-    output.mkdir(parents=True, mode=0o700)
-    (output / MARK).touch()
-    (output / "crops").mkdir()
+    try:
+        if output.exists():
+            shutil.rmtree(output)
+        output.mkdir(parents=True, mode=0o700)
+        (output / MARK).touch()
+        (output / "crops").mkdir()
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror}); name another") from error

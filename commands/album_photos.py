@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from commands.image_size import MAX_PIXELS, image_size
 from pipeline.config import CropConfig
 from pipeline.stages.crops import box_quality
 from pipeline.types import Detector, Embedder, Float32, Frame, UInt8
@@ -61,7 +62,10 @@ def read_photo(path: Path) -> UInt8 | str:
     """`(H, W, 3)` BGR, turned upright as its EXIF says; or why it cannot be read."""
     try:
         data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        size_wh = image_size(data.tobytes())
+        if size_wh is not None and size_wh[0] * size_wh[1] > MAX_PIXELS:
+            return f"{size_wh[0]}x{size_wh[1]} is more than {MAX_PIXELS} pixels; scale it down"
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if size_wh is not None else None
     except (OSError, cv2.error) as error:
         return str(error).strip().splitlines()[-1][:200]
     if image is None:

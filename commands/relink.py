@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="last",
         metavar="N",
-        help="take back what was said last, correction N of --list, or all",
+        help="take back what was said last, correction N of --list, or all, with the settings of --set",
     )
     add("--list", action="store_true", help="what was said so far, and whether it holds; changes nothing")
     add(

@@ -46,7 +46,9 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     Raises UsageError before anything is changed: a setting, person or correction that cannot be.
     """
     started = time.monotonic()
-    run = load_run(directory.root, args.overrides)
+    first = directory.config_before
+    back = args.undo == "all" and first.is_file()
+    run = load_run(directory.root, args.overrides, first if back else None)
     before = read_trajectories(directory.trajectories).trajectories
     said = _without(read_corrections(directory.store), args.undo)
     new = Reader.of(before, said, run.videos).read(args.operations)
@@ -64,8 +66,7 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
             raise UsageError(f"{correction.said}: {refused[correction.number]}; nothing was changed")
     old_bytes = directory.trajectories.read_bytes()
     write_corrections(directory.store, said)
-    if args.overrides:
-        atomic_write(directory.config, dump_config(run.config))
+    _keep_settings(args, directory, run, back=back)
     write_outputs(directory, linked, run.config.output)
     write_numbers(directory.store, linked.numbers)
     changed = directory.trajectories.read_bytes() != old_bytes
@@ -81,6 +82,18 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
         print(json.dumps(_summary(directory, linked, said, refused, moves, stale=stale, seconds=seconds)))
     _tell(linked, before, moves, removed, stale=stale, seconds=seconds)
     return 3 if missing else 0
+
+
+def _keep_settings(args: argparse.Namespace, directory: RunDirectory, run: StoredRun, *, back: bool) -> None:
+    """config.resolved.yaml says what is linked with; what it said before the first --set is kept for --undo all."""
+    first = directory.config_before
+    if args.overrides and not first.is_file():
+        atomic_write(first, directory.config.read_text(encoding="utf-8"), 0o600)
+    if args.overrides or back:
+        atomic_write(directory.config, dump_config(run.config))
+    if back and not args.overrides:
+        log.info("the settings are those of the run again")
+        first.unlink()
 
 
 def list_corrections(args: argparse.Namespace) -> int:

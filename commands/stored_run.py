@@ -79,8 +79,8 @@ def store_scene(directory: RunDirectory, state: RunState, tracked: Sequence[Came
     atomic_write(directory.store / "scene.json", text + "\n", 0o600)
 
 
-def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
-    """The run in `root`, with settings laid over its own.
+def load_run(root: Path, overrides: Sequence[str] = (), config_file: Path | None = None) -> StoredRun:
+    """The run in `root`, with settings laid over its own (those in `config_file`, if given).
 
     Raises UsageError where `root` holds no run, its store is missing or damaged, or a setting would have changed what
     was tracked.
@@ -89,7 +89,7 @@ def load_run(root: Path, overrides: Sequence[str] = ()) -> StoredRun:
     if not path.is_file():
         what = "no such run directory" if not root.is_dir() else f"{path} is not there: tracked by an earlier version?"
         raise UsageError(f"{root}: {what}; run `run.py track` (anew) first")
-    config = load_config(root / "config.resolved.yaml", overrides)
+    config = load_config(config_file or root / "config.resolved.yaml", overrides)
     try:
         document = json.loads(path.read_bytes())
         if document["schema_version"] != SCHEMA_VERSION:

@@ -162,7 +162,8 @@ class _Crowd:
         near = distance < 2.0
         push = np.where(near, _PUSH * np.exp((_BODY - np.minimum(distance, 9.0)) / _PUSH_RANGE), 0.0)
         push = np.minimum(push, 9.0)
-        way = np.divide(apart, distance[:, :, None], out=np.zeros_like(apart), where=near[:, :, None])
+        # two at one spot have no direction to be pushed in
+        way = np.divide(apart, np.maximum(distance, 1e-9)[:, :, None], out=np.zeros_like(apart), where=near[:, :, None])
         # Who is ahead matters more than who is behind; people step aside to the right.
         going = self.velocity / np.maximum(np.linalg.norm(self.velocity, axis=1, keepdims=True), 0.2)
         ahead = -(way * going[:, None]).sum(axis=2)

@@ -8,6 +8,7 @@ import logging
 import re
 import stat
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ import pytest
 from commands.album_pages import safe_name
 from commands.album_people import group
 from commands.album_photos import Appearance, Found, photos_in, read_photo
+from commands.image_size import MAX_PIXELS, image_size
 from pipeline.config import AssociationConfig
 from run import main
 
@@ -130,6 +132,10 @@ def test_links_lead_to_the_photos_and_an_album_is_replaced_only_when_asked(
         ("same", "is the folder of the photos"),
         ("above", "holds the folder of the photos"),
         ("foreign", "is no album"),
+        ("link", "is a link"),
+        ("dangling", "is a link"),
+        ("file", "is a file"),
+        ("below", "cannot be written"),
     ],
 )
 def test_faults_are_told_before_anything_is_written(
@@ -140,7 +146,12 @@ def test_faults_are_told_before_anything_is_written(
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "diary.txt").write_text("mine")
     source = tmp_path / case if case in ("absent", "empty") else photos[0]
-    output = {"same": photos[0], "above": photos[0].parent, "foreign": tmp_path / "foreign"}.get(case, tmp_path / "out")
+    (tmp_path / "link").symlink_to(tmp_path / "foreign")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("mine")
+    outputs = {name: tmp_path / name for name in ("foreign", "link", "dangling", "file")}
+    outputs |= {"same": photos[0], "above": photos[0].parent, "below": tmp_path / "file" / "out"}
+    output = outputs.get(case, tmp_path / "out")
     assert album(output, "--overwrite", source=source) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "foreign" / "diary.txt").is_file() and (photos[0] / "a.jpg").is_file()
@@ -195,3 +206,55 @@ def test_neither_the_order_of_photos_nor_the_place_in_them_says_who_it_is() -> N
 
     assert grouped(1, 100) == grouped(100, 100) == grouped(1, 400)
     assert len(grouped(1, 100)) == 4
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of one colour; each row is written once and said to be there `height` times: 8 kB ask for gigabytes."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(width * 3 + 1)) for _ in range(min(height, 40))) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_picture_of_too_many_pixels_is_refused_from_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV would take 30,000 x 30,000 and ask for 2.7 GB."""
+    (tmp_path / "bomb.png").write_bytes(bomb(30_000, 30_000))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("nothing is decoded")
+
+    monkeypatch.setattr(cv2, "imdecode", refuse)
+    assert read_photo(tmp_path / "bomb.png") == f"30000x30000 is more than {MAX_PIXELS} pixels; scale it down"
+
+
+@pytest.mark.parametrize(("suffix", "more"), [
+    (".png", ()), (".jpg", ()), (".jpg", (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), (".bmp", ()), (".tif", ()),
+    (".webp", ()), (".webp", (cv2.IMWRITE_WEBP_QUALITY, 101)),
+])  # fmt: skip
+@pytest.mark.parametrize("size_wh", [(37, 91), (300, 2), (1000, 777)])
+def test_the_header_states_the_size_that_is_decoded(
+    tmp_path: Path, suffix: str, more: tuple[int, ...], size_wh: tuple[int, int]
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+    ok, data = cv2.imencode(suffix, image, list(more))
+    assert ok
+    assert image_size(data.tobytes()) == size_wh
+    (tmp_path / f"a{suffix}").write_bytes(data.tobytes())
+    read = read_photo(tmp_path / f"a{suffix}")
+    assert not isinstance(read, str) and read.shape == image.shape
+    for length in range(0, len(data), max(1, len(data) // 97)):
+        assert image_size(data.tobytes()[:length]) in (None, size_wh)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"GIF89a" + bytes(40), b"P6\n9 9\n255\n" + bytes(243), b"\xff\xd8\xff", b"BM"]
+)
+def test_what_states_no_size_is_not_decoded(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert read_photo(tmp_path / "a.jpg") == "not an image that can be decoded"

@@ -89,8 +89,24 @@ def test_a_locked_person_takes_nobody_in(work, passerby, people) -> None:  # typ
     assert passerby("relink", work, "--lock", 2, "--set", "association.min_link_probability=1e-6")[0] == 0
     locked = people(work)
     assert locked[2] == FIRST[2]
-    assert passerby("relink", work, "--undo", "all")[0] == 0
+    assert passerby("relink", work, "--undo")[0] == 0
     assert not any(tracklets == FIRST[2] for tracklets in people(work).values()), "the setting stays, the lock went"
+    assert passerby("relink", work, "--undo", "all")[0] == 0
+    assert people(work) == FIRST
+
+
+def test_everything_taken_back_brings_the_settings_back(work, passerby, people) -> None:  # type: ignore[no-untyped-def]
+    """Twice --set: what counts is what the run was made with, not what stood there in between."""
+    settings, result = (work / "config.resolved.yaml").read_text(), (work / "trajectories.json").read_bytes()
+    for probability in ("1e-6", "0.999"):
+        entry = f"association.min_link_probability={probability}"
+        assert passerby("relink", work, "--set", entry)[0] == 0
+        assert (work / "config.resolved.yaml").read_text() != settings
+    assert passerby("relink", work, "--undo", "all")[0] == 0
+    assert (work / "config.resolved.yaml").read_text() == settings
+    assert (work / "trajectories.json").read_bytes() == result
+    assert people(work) == FIRST
+    assert not (work / "store" / "config.before.yaml").exists()
 
 
 def test_all_at_once_and_listed(work, passerby, people) -> None:  # type: ignore[no-untyped-def]

@@ -14,6 +14,7 @@ from synthetic.camera import PinholeCamera
 from synthetic.floor import build_floor
 from synthetic.gait import Stance
 from synthetic.mesh import COARSE, FINE, MEDIUM
+from synthetic.motion import Step, Walker, simulate
 from synthetic.scenario import LADDER, build_scenario
 from synthetic.truth import site_settings
 
@@ -105,6 +106,16 @@ def test_nobody_walks_through_walls_or_others_and_people_change_rooms() -> None:
     assert (apart[both] < 0.3).mean() < 0.002
     speed = np.linalg.norm(np.diff(place, axis=0), axis=2)[here[1:] & here[:-1]]
     assert np.percentile(speed, 99.9) / 0.05 < 2.1
+
+
+def test_two_people_at_one_spot_walk_on() -> None:
+    """They have no direction to be pushed in: 0 / 0 was a warning with some seeds."""
+    floor = build_floor(2, np.random.default_rng(1))
+    low, high = floor.rooms[0].inside(0.6)
+    walker = Walker(1.2, 1.75, 1.0, (Step((float(low[0]), float(low[1]))), Step((float(high[0]), float(high[1])))))
+    motion = simulate(floor, [walker, walker], 0.0, 2.0, np.random.default_rng(0))
+    assert np.isfinite(motion.x).all() and np.isfinite(motion.y).all()
+    assert motion.speed[-1].min() > 0.1
 
 
 def test_no_camera_sees_into_the_next_room() -> None:
