@@ -1,7 +1,7 @@
 """Several cameras' boxes over one floor, with calibration and truth, without a picture: to measure places and clocks.
 
 Synthetic: the world of `synthetic/`, its people as boxes drawn through its cameras with a detector's noise (nothing is
-rendered). PETS: seven views of S2.L1 with their published calibration.
+rendered). PETS: seven views of S2.L1 with their published calibration. Campus: four views without a calibration.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from trackers import build_tracker
 
 Frames = list[tuple[float, Detections]]
 PETS_FPS = 7.0
+CAMPUS_FPS = 29.97
 PETS_SIZES = {"View_001": (768, 576), "View_003": (768, 576), "View_004": (768, 576)}
 """The others are 720x576."""
 _FOOT_NOISE = 0.04
@@ -133,6 +134,18 @@ def pets_scene(folder: Path) -> FloorScene:
         frames[name] = [(n / PETS_FPS, Detections(*found[n]) if n in found else nobody) for n in range(max(found) + 1)]
         truth[name] = read_mot(folder / "gt" / f"{name}.txt")
     return FloorScene("PETS S2.L1, 7 views", tuple(cameras), frames, truth, True, dict.fromkeys(sorted(raw), 0.0))
+
+
+def campus_scene(folder: Path) -> FloorScene:
+    """`campus_auditorium`: boxes and truth of four views in step; nothing is known of the cameras."""
+    cameras, frames, truth = [], {}, {}
+    for name in ("HC3", "HC4", "IP2", "IP5"):
+        cameras.append(Camera(name, (Path(name),), (1920, 1080), CAMPUS_FPS))
+        truth[name] = read_mot(folder / name / "gt.txt", truth=True)
+        found = read_boxes(folder / name / "det.txt")
+        nobody, last = Detections.empty(), int(truth[name].frame.max())
+        frames[name] = [(n / CAMPUS_FPS, Detections(*found[n]) if n in found else nobody) for n in range(last)]
+    return FloorScene("campus, 4 views", tuple(cameras), frames, truth, False, {c.id: 0.0 for c in cameras})
 
 
 def track(scene: FloorScene, config: Config, offsets_s: dict[str, float]) -> list[tuple[CameraOutcome, Embeddings]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.association.calibration import Calibration, Evidence, calibrate
+from pipeline.association.at_once import learn_share, pairs_at_once
+from pipeline.association.calibration import Calibration, Evidence, Relation, calibrate
 from pipeline.association.competition import weigh_rivals
 from pipeline.association.constraints import Constraints
 from pipeline.association.evidence import (
@@ -23,7 +24,7 @@ from pipeline.association.pair_evidence import EvidenceName, PairEvidence, dense
 from pipeline.association.prior import DistancePrior
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
 from pipeline.association.unseen import nothing_said, with_unseen
-from pipeline.types import Embeddings, Float32, Float64, Int64, Tracklet
+from pipeline.types import Bool, Embeddings, Float32, Float64, Int64, Tracklet
 
 _BLOCK_ROWS = 1024
 
@@ -46,6 +47,18 @@ class Affinity:
     crop_similarity: float
     usual_reliability: float
     """Of a pair with the median number of crops."""
+    seen: Bool
+    """`(N,)`: the tracklet has a look to be compared by."""
+    at_once: Bool | None
+    """`(N, N)`: pairs judged at common instants; None where no evidence does so."""
+    share_at_once: float
+    """Share of those pairs that are one person."""
+
+    def prior_log_odds(self, one: int, two: int, relation: Relation) -> float:
+        """Log-odds that the pair is one person before it is looked at."""
+        if self.at_once is not None and self.at_once[one, two]:
+            return float(np.log(self.share_at_once) - np.log1p(-self.share_at_once))
+        return self.calibration.prior_log_odds(relation)
 
     @property
     def cannot_link_pairs(self) -> int:
@@ -128,27 +141,39 @@ def build_affinity(
     return weigh(compared, extra, centred=centred)
 
 
-def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -> Affinity:
+def weigh(
+    compared: Compared, extra: Sequence[PairEvidence], *, centred: bool, learned: Sequence[PairEvidence] = ()
+) -> Affinity:
     """Judge every pair by itself and against its rivals, which is O(n^3).
 
     `extra`: evidence beside appearance, by rows of the tracklets compared was made of; where it is -inf the pair
-    becomes a cannot-link.
+    becomes a cannot-link. `learned`: the same, learned from links; it is not asked of pairs judged at common instants.
     """
     constraints, camera, calibration = compared.constraints, compared.camera, compared.calibration
     trust = compared.trust
     appearance, pairwise = _pairwise_log_odds(compared.distance, trust, camera, calibration)
     parts = dense(extra, compared.rows)
+    at_once = pairs_at_once(extra, compared.rows)
+    for name, part in dense(learned, compared.rows).items():
+        new = part if at_once is None else np.where(at_once, np.float32(0), part)
+        parts[name] = parts[name] + new if name in parts else new
     for name, part in parts.items():
         ruled_out = np.isneginf(part)
         constraints = replace(constraints, cannot=constraints.cannot | ruled_out)
         parts[name] = np.where(ruled_out, np.float32(0), part)
         pairwise += parts[name]
+    share = calibration.share_cross
+    if at_once is not None and (possible := at_once & ~constraints.cannot).any():
+        usual = calibration.prior_log_odds("cross")
+        share = learn_share(pairwise[np.triu(possible)] - np.float32(usual), share)
+        pairwise[at_once] += np.float32(np.log(share) - np.log1p(-share) - usual)
     log_odds = weigh_rivals(
         pairwise,
         constraints.cannot,
         camera,
         share_within=calibration.share_within,
         share_cross=calibration.share_cross,
+        at_once=at_once,
     )
     log_odds[constraints.cannot] = 0.0
     log_odds[nothing_said(trust, parts.values())] = 0.0
@@ -163,6 +188,9 @@ def weigh(compared: Compared, extra: Sequence[PairEvidence], *, centred: bool) -
         centred=centred,
         crop_similarity=compared.crop_similarity,
         usual_reliability=float(np.median(trust[trust > 0])) ** 2 if (trust > 0).any() else 1.0,
+        seen=np.asarray(trust > 0.0, np.bool_),
+        at_once=at_once,
+        share_at_once=share,
     )
 
 

@@ -86,10 +86,10 @@ class AverageLinkageAssociator:
                 solution = self._group(affinity, given)
         zones = find_zones(ordered, scene)
         journeys = Journeys.of(ordered, zones, comparable=comparable)
-        for _ in range(self._config.topology_rounds if solution.merges else 0):
+        for _ in range(self._config.topology_rounds if solution.merges and affinity.seen.any() else 0):
             topology = learn_topology(journeys, *pairs_to_learn_from(affinity))
-            learned = (*extra, topology.time_evidence(), topology.place_evidence())
-            affinity = weigh(compared, learned, centred=affinity.centred)
+            learned = (topology.time_evidence(), topology.place_evidence())
+            affinity = weigh(compared, extra, centred=affinity.centred, learned=learned)
             solution = self._group(affinity, given)
         trajectories = build_trajectories(ordered, affinity, solution, comparable, given)
         report = build_report(

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.types import Float32, Float64, Int64
+from pipeline.types import Bool, Float32, Float64, Int64
 
 EvidenceName = Literal["time", "place"]
 
@@ -33,6 +33,8 @@ class PairEvidence:
     log_odds: Callable[[Int64, Int64], Float64]
     alone: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows of tracklets that it can link by itself, though no crop of them could be embedded."""
+    at_once: Callable[[Int64, Int64], Bool] | None = None
+    """Which of P pairs it judges by instants at which both were seen (at_once.py); None: of none."""
 
 
 def dense(evidence: Sequence[PairEvidence], rows: Int64) -> dict[EvidenceName, Float32]:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.association.floor_tracks import STEP_S, FloorTracks, floor_tracks
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.config import AssociationConfig
-from pipeline.types import Float64, Int64, Scene, Tracklet
+from pipeline.types import Bool, Float64, Int64, Scene, Tracklet
 
 _SAMPLES = 16
 """Common instants looked at, spread over the common time."""
@@ -62,7 +62,10 @@ def build_place(ordered: Sequence[Tracklet], scene: Scene, config: AssociationCo
     def log_odds(left: Int64, right: Int64) -> Float64:
         return place_log_odds(tracks, left, right, floor, slack_s)
 
-    return PairEvidence("place", log_odds, alone=np.flatnonzero(tracks.placed))
+    def at_once(left: Int64, right: Int64) -> Bool:
+        return seen_at_once(tracks, left, right)
+
+    return PairEvidence("place", log_odds, alone=np.flatnonzero(tracks.placed), at_once=at_once)
 
 
 def clock_error_s(config: AssociationConfig) -> float:
@@ -99,20 +102,12 @@ def place_log_odds(tracks: FloorTracks, left: Int64, right: Int64, floor_m2: flo
     return np.clip(result, -_MOST, _MOST)
 
 
-def _together(
-    tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s: float
-) -> tuple[Float64, np.typing.NDArray[np.bool_]]:
+def _together(tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s: float) -> tuple[Float64, Bool]:
     """Ratios of pairs at their common instants, and which pairs have one. Two tracklets of one camera say nothing."""
-    stop = tracks.stop()
-    first, last = np.maximum(tracks.start[a], tracks.start[b]), np.minimum(stop[a], stop[b]) - 1
-    share = np.linspace(0.0, 1.0, _SAMPLES)
-    common = np.maximum(last - first, 0)
-    instant = first[:, None] + np.rint(common[:, None] * share).astype(np.int64)
-    row_a = np.clip(tracks.first[a][:, None] + instant - tracks.start[a][:, None], 0, len(tracks.xy) - 1)
-    row_b = np.clip(tracks.first[b][:, None] + instant - tracks.start[b][:, None], 0, len(tracks.xy) - 1)
+    row_a, row_b, common = _common_rows(tracks, a, b)
     apart = tracks.xy[row_a].astype(np.float64) - tracks.xy[row_b]
     spread = tracks.covariance[row_a].astype(np.float64) + tracks.covariance[row_b]
-    told = np.isfinite(apart).all(axis=2) & (first <= last)[:, None]
+    told = np.isfinite(apart).all(axis=2) & (common >= 0)[:, None]
     apart[~told] = 0.0
     moved = _WALK_M_S * slack_s
     own = FOOT_SPREAD_M**2 + moved**2
@@ -121,10 +116,37 @@ def _together(
     ratio = np.log(same + 1e-30) - np.log(other)
     number = told.sum(axis=1)
     mean = np.where(told, ratio, 0.0).sum(axis=1) / np.maximum(number, 1)
-    lasted = common * STEP_S * number / _SAMPLES
+    lasted = np.maximum(common, 0) * STEP_S * number / _SAMPLES
     instants = np.minimum(1.0 + lasted / _MEMORY_S, _MOST_INSTANTS)
     seen = (number > 0) & (tracks.camera[a] != tracks.camera[b])
     return np.where(seen, mean * instants, 0.0), seen
+
+
+def seen_at_once(tracks: FloorTracks, left: Int64, right: Int64) -> Bool:
+    """Which of P pairs have a common instant `(P,)` in two cameras."""
+    result = np.zeros(len(left), np.bool_)
+    both = tracks.placed[left] & tracks.placed[right] & (tracks.camera[left] != tracks.camera[right])
+    for start in range(0, len(left), _BLOCK):
+        rows = start + np.flatnonzero(both[start : start + _BLOCK])
+        if len(rows):
+            row_a, row_b, common = _common_rows(tracks, left[rows], right[rows])
+            known = np.isfinite(tracks.xy[row_a, 0]) & np.isfinite(tracks.xy[row_b, 0])
+            result[rows] = known.any(axis=1) & (common >= 0)
+    return result
+
+
+def _common_rows(tracks: FloorTracks, a: Int64, b: Int64) -> tuple[Int64, Int64, Int64]:
+    """Rows `(P, S)` of positions of both members of pairs at instants spread over their common time, and how many
+    instants that lasts `(P,)`; below 0 without any, when the rows mean nothing."""
+    stop = tracks.stop()
+    first, last = np.maximum(tracks.start[a], tracks.start[b]), np.minimum(stop[a], stop[b]) - 1
+    common = last - first
+    share = np.linspace(0.0, 1.0, _SAMPLES)
+    instant = first[:, None] + np.rint(np.maximum(common, 0)[:, None] * share).astype(np.int64)
+    row_a, row_b = (
+        np.clip(tracks.first[x][:, None] + instant - tracks.start[x][:, None], 0, len(tracks.xy) - 1) for x in (a, b)
+    )
+    return row_a, row_b, common
 
 
 def _travel(tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s: float) -> Float64:

@@ -173,8 +173,12 @@ def learn_topology(journeys: Journeys, left: Int64, right: Int64, probability: F
 
 def pairs_to_learn_from(affinity: Affinity) -> tuple[Int64, Int64, Float64, Float64]:
     """Rows of all pairs that might be one person, the probability of each, and how many pairs each stands for: in a
-    large scene the unlikely ones are an even sample."""
-    one, two = np.nonzero(np.triu(~affinity.constraints.cannot, 1))
+    large scene the unlikely ones are an even sample.
+
+    Only pairs that can be compared by looks. Those without are known by place, that is where views meet, at once: taken
+    for people's ways they would teach that nobody is ever seen later."""
+    looked_at = np.logical_and.outer(affinity.seen, affinity.seen)
+    one, two = np.nonzero(np.triu(looked_at & ~affinity.constraints.cannot, 1))
     probability = sigmoid(affinity.log_odds[one, two].astype(np.float64))
     step = max(1, len(one) // _MOST_PAIRS)
     sampled = np.arange(len(one)) % step == 0

@@ -122,7 +122,7 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
     }
     log_odds = float(affinity.log_odds[first, second])
     one_camera = tracklet[first].camera_id == tracklet[second].camera_id
-    people = affinity.calibration.prior_log_odds("within" if one_camera else "cross")
+    people = affinity.prior_log_odds(first, second, "within" if one_camera else "cross")
     return Link(
         from_key=tracklet[first].key,
         to_key=tracklet[second].key,
