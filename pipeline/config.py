@@ -158,7 +158,7 @@ class AssociationConfig(Section):
         default="auto",
         description="How tracklets are grouped: average linkage, or the largest sum of log-odds by local search or, in "
         "components of up to 40 tracklets, with proof. auto: what told people apart best (docs/association.md). Beyond "
-        "dense_up_to it is average linkage always.",
+        "dense_up_to components of more than 1,000 tracklets go to average linkage.",
     )
     dense_up_to: int = Field(
         default=6000,

@@ -71,6 +71,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """`value (G,)` to be added to log-likelihood ratios at the ascending distances `distance (G,)`, those of tracklets
+    without crop noise; beyond either end the last one holds. `different`: the density of two people it corrects."""
+
+    distance: Float64
+    value: Float64
+    different: Density
+
+    def at(self, distance: Float64, reliability: Float64) -> Float64:
+        """What to add at each distance `(P,)` of pairs with products of reliabilities `(P,)`."""
+        result: Float64 = np.interp(without_noise(self.different, distance, reliability), self.distance, self.value)
+        return result
+
+
+def without_noise(density: Density, distance: Float64, reliability: Float64) -> Float64:
+    """Distances `(P,)` as far from the density's location as they are from where crop noise puts it (log_pdf)."""
+    result: Float64 = distance - (1.0 - reliability) * (1.0 - density.location)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """Fitted densities and shares; `log_odds` is the natural logarithm of P(same) / P(different)."""
 
@@ -81,13 +102,19 @@ class Calibration:
     share_cross: float
     separable: bool
     """False where same and different people look alike: then no distance says anything."""
+    tail: Tail | None = None
+    """How two people in two cameras differ from the fitted density, where it was measured (tail.py)."""
 
     def log_likelihood_ratio(self, distance: Float64, reliability: Float64, relation: Relation) -> Float64:
         """Evidence of appearance alone, never rising with distance, within +-12."""
         if not self.separable:
             return np.zeros(np.shape(distance))
         different = self.different_within if relation == "within" else self.different_cross
-        return likelihood_ratio(self.same, different, distance, reliability)
+        ratio = likelihood_ratio(self.same, different, distance, reliability)
+        if self.tail is None or relation == "within":
+            return ratio
+        result: Float64 = np.clip(ratio + self.tail.at(distance, reliability), -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+        return result
 
     def prior_log_odds(self, relation: Relation) -> float:
         """Log-odds that a pair is one person before it is looked at."""
@@ -121,8 +148,11 @@ def likelihood_ratio(same: Density, different: Density, distance: Float64, relia
     return result
 
 
-def calibrate(evidence: Evidence, prior: Densities) -> Calibration:
-    """Weigh the footage's evidence against the embedder's prior; with no evidence at all the prior is the answer."""
+def calibrate(evidence: Evidence, prior: Densities, tail: Tail | None = None) -> Calibration:
+    """Weigh the footage's evidence against the embedder's prior; with no evidence at all the prior is the answer.
+
+    `tail`: how two people in two cameras differ, measured; then it is not fitted.
+    """
     same_within = _update(prior.same_within, evidence.positives, prior.same_strength)
     different_within = _update(prior.different_within, evidence.negatives, prior.different_strength)
     same = replace(
@@ -133,13 +163,16 @@ def calibrate(evidence: Evidence, prior: Densities) -> Calibration:
         prior.different_cross,
         location=prior.different_cross.location + different_within.location - prior.different_within.location,
     )
+    if tail is not None:
+        different_cross = tail.different
     start = (same, different_cross)
     share = evidence.expected_share_cross
     for _ in range(_ITERATIONS):
-        weight = _responsibility(same, different_cross, share, evidence.unlabelled_cross)
+        weight = _responsibility(same, different_cross, share, evidence.unlabelled_cross, tail)
         share = _share(weight, evidence.unlabelled_cross, evidence.expected_share_cross)
         same = _update(start[0], evidence.unlabelled_cross, _UNLABELLED_SAME_STRENGTH, weight)
-        different_cross = _update(start[1], evidence.unlabelled_cross, prior.different_strength, 1.0 - weight)
+        if tail is None:
+            different_cross = _update(start[1], evidence.unlabelled_cross, prior.different_strength, 1.0 - weight)
     share_within = evidence.expected_share_within
     for _ in range(_ITERATIONS):
         weight = _responsibility(same, different_within, share_within, evidence.unlabelled_within)
@@ -147,14 +180,16 @@ def calibrate(evidence: Evidence, prior: Densities) -> Calibration:
     # Less than one scale apart, the two kinds overlap by more than three quarters: a verdict would be a coin toss.
     gap = min(different_within.location, different_cross.location) - same.location
     separable = gap > same.scale
-    return Calibration(same, different_within, different_cross, share_within, share, separable)
+    return Calibration(same, different_within, different_cross, share_within, share, separable, tail)
 
 
-def _responsibility(same: Density, different: Density, share: float, pairs: Pairs) -> Float64:
+def _responsibility(same: Density, different: Density, share: float, pairs: Pairs, tail: Tail | None = None) -> Float64:
     """Posterior `(P,)` that a pair is one person."""
     if same.location >= different.location:
         return np.zeros(len(pairs.distance))
     odds = likelihood_ratio(same, different, pairs.distance, pairs.reliability) + np.log(share) - np.log1p(-share)
+    if tail is not None:
+        odds += tail.at(pairs.distance, pairs.reliability)
     result: Float64 = 1.0 / (1.0 + np.exp(-odds))
     return result
 

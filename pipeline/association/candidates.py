@@ -7,7 +7,7 @@ N times the tracklets in a window and memory with N. The search is exact: nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,16 @@ _GRID = 2001
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Keep pairs whose log-odds by looks alone are at least `log_odds`, at most `per_row` for each row and the rows
-    after it in time; with comparable times only those within `window_s` seconds of one another."""
+    """Keep pairs whose log-odds are at least `log_odds`, at most `per_row` for each row and the rows after it in time;
+    with comparable times only those within `window_s` seconds of one another.
+
+    `lift`: by how much other evidence may raise the log-odds of looks; pairs further below are not weighed.
+    """
 
     log_odds: float
     window_s: float
     per_row: int
+    lift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +62,83 @@ def before_looking(calibration: Calibration, crowd: Crowd, left: Int64, right: I
     )
 
 
-def search(crowd: Crowd, calibration: Calibration, gate: Gate) -> Pairs:
-    """All pairs that pass the gate, but for what `per_row` cuts off; by left row, then right."""
-    least = _least_similarity(calibration, crowd.trust, gate.log_odds)
+Beside = Callable[[Int64, Int64], Float64]
+"""Of P pairs of rows, what is to be added to their log-odds by looks; `-inf` rules a pair out."""
+
+
+def search(crowd: Crowd, calibration: Calibration, gate: Gate, beside: Beside | None = None) -> Pairs:
+    """All pairs that pass the gate, but for what `per_row` cuts off; by left row, then right.
+
+    What is `beside` looks is added block by block: memory holds the pairs that pass, not those that were weighed.
+    """
+    least = _least_similarity(calibration, crowd.trust, gate.log_odds - gate.lift)
     found: list[Pairs] = []
     for rows, columns in _blocks(crowd, gate.window_s):
         parts = []
-        for start in range(0, len(columns), _BLOCK_COLUMNS):
-            part = columns[start : start + _BLOCK_COLUMNS]
-            near = crowd.vector[rows] @ crowd.vector[part].T
-            hit = np.flatnonzero(near >= least[rows][:, None])
-            left, right = rows[hit // len(part)], part[hit % len(part)]
+        for left, right, near in _near(crowd, rows, columns, least):
             keep = _in_window(crowd, left, right, gate.window_s)
-            left, right, near = left[keep], right[keep], near.ravel()[hit[keep]]
-            distance = np.round(np.clip(1.0 - near, 0.0, 2.0), 6).astype(np.float64)
-            odds = looks(calibration, crowd, left, right, distance) + before_looking(calibration, crowd, left, right)
-            keep = odds >= gate.log_odds
-            parts.append(Pairs(left[keep], right[keep], odds[keep].astype(np.float32)))
+            parts.append(
+                _weighed(crowd, calibration, gate, beside, left=left[keep], right=right[keep], near=near[keep])
+            )
         found.append(_strongest(_joined(parts), gate.per_row))
     every = _joined(found)
+    found.clear()
     left, right = np.minimum(every.left, every.right), np.maximum(every.left, every.right)
-    order = np.lexsort((right, left))
+    order = np.argsort(left * len(crowd) + right)
     return Pairs(left[order], right[order], every.log_odds[order])
+
+
+def search_for(rows: Int64, crowd: Crowd, calibration: Calibration, gate: Gate, beside: Beside | None = None) -> Pairs:
+    """The same for some `rows` against all others before and after them; each is the left of all its pairs."""
+    least = _least_similarity(calibration, crowd.trust, gate.log_odds - gate.lift)
+    found: list[Pairs] = []
+    for block, columns in pairs_in_reach(crowd, rows, gate.window_s):
+        for left, right, near in _near(crowd, block, columns, least):
+            keep = (left != right) & within_reach(crowd, left, right, gate.window_s)
+            found.append(
+                _weighed(crowd, calibration, gate, beside, left=left[keep], right=right[keep], near=near[keep])
+            )
+    return _strongest(_joined(found), gate.per_row)
+
+
+def within_reach(crowd: Crowd, left: Int64, right: Int64, window_s: float) -> Bool:
+    """Of P pairs, in any order, those not too far apart in time; all where times do not compare."""
+    if not crowd.comparable:
+        return np.ones(len(left), np.bool_)
+    gap = np.maximum(crowd.start[left], crowd.start[right]) - np.minimum(crowd.end[left], crowd.end[right])
+    result: Bool = gap <= window_s
+    return result
+
+
+def _near(crowd: Crowd, rows: Int64, columns: Int64, least: Float32) -> Iterator[tuple[Int64, Int64, Float32]]:
+    """Pairs of a row and a column whose cosine reaches what the row asks for: left, right, cosine `(P,)`."""
+    vector, wanted = crowd.vector[rows], least[rows][:, None]
+    for start in range(0, len(columns), _BLOCK_COLUMNS):
+        part = columns[start : start + _BLOCK_COLUMNS]
+        near = vector @ crowd.vector[part].T
+        hit = np.flatnonzero(near >= wanted)
+        yield rows[hit // len(part)], part[hit % len(part)], near.ravel()[hit]
+
+
+def _weighed(
+    crowd: Crowd,
+    calibration: Calibration,
+    gate: Gate,
+    beside: Beside | None,
+    *,
+    left: Int64,
+    right: Int64,
+    near: Float32,
+) -> Pairs:
+    """Those of the pairs of cosine `near (P,)` that pass the gate."""
+    distance = np.round(np.clip(1.0 - near, 0.0, 2.0), 6).astype(np.float64)
+    odds = looks(calibration, crowd, left, right, distance) + before_looking(calibration, crowd, left, right)
+    if beside is not None:
+        keep = np.flatnonzero(odds >= gate.log_odds - gate.lift)
+        left, right, odds = left[keep], right[keep], odds[keep]
+        odds += beside(left, right)
+    keep = np.flatnonzero(odds >= gate.log_odds)
+    return Pairs(left[keep], right[keep], odds[keep].astype(np.float32))
 
 
 def pairs_in_reach(crowd: Crowd, rows: Int64, window_s: float) -> Iterator[tuple[Int64, Int64]]:

@@ -2,9 +2,10 @@
 
     a sample, dense      which cameras share a view; who is who roughly, for each camera's mean (centring.py)
     sampled_evidence.py  what the crowd offers calibration
+    tail.py, gaps.py     how near two people come; how soon people are seen again
     candidates.py        pairs worth a thought, inside time windows
     sparse_rivals.py, pair_scores.py     their log-odds
-    sparse_linkage.py    the same average linkage
+    sparse_linkage.py    the same average linkage; component_solver.py: other solvers, component by component
     sparse_links.py      links and doubt
 
 Memory and time grow with the tracklets times those in one window, not with their square.
@@ -12,6 +13,7 @@ Memory and time grow with the tracklets times those in one window, not with thei
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,22 +22,27 @@ import numpy as np
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.calibration import Calibration, Evidence, calibrate
 from pipeline.association.centring import camera_offsets, shift
+from pipeline.association.component_solver import solve_components
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
 from pipeline.association.crowd import Crowd, build_crowd
 from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
+from pipeline.association.gaps import learn_gaps
+from pipeline.association.journeys import Journeys
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, score_pairs
-from pipeline.association.prior import DistancePrior
+from pipeline.association.prior import Densities, DistancePrior
 from pipeline.association.sampled_evidence import sample_evidence, spread_over
 from pipeline.association.similarity import aggregate, crop_statistics, reliability
-from pipeline.association.solver import Solved, solve
-from pipeline.association.sparse_linkage import Edges, sparse_average_linkage
+from pipeline.association.solver import Method, solve
+from pipeline.association.sparse_linkage import Edges
 from pipeline.association.sparse_links import judge_pairs
+from pipeline.association.tail import measure_tail
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Float64, Int64, Scene, Tracklet, TrackletKey
 
+_LOG = logging.getLogger(__name__)
 _RUNS = 8
 """Pieces of time that a sample is made of: people are seen again within a piece."""
 
@@ -75,6 +82,16 @@ def compare_crowd(
         embeddings = usable_embeddings(ordered, shift(embeddings, offset))
     calibrated = calibrate_crowd(ordered, embeddings, scene, prior, config, centred=bool(offset))
     crowd, calibration = calibrated.crowd, calibrated.calibration
+    if not crowd.comparable:
+        _LOG.warning(
+            "%d tracklets, more than association.dense_up_to, without a clock in common: each is compared with all "
+            "others, in time that grows with the square of their number; with a common clock only those within "
+            "association.candidate_window_s are",
+            len(crowd),
+        )
+    calibration = measure_tail(crowd, calibration, calibrated.evidence, calibrated.densities, config)
+    time = learn_gaps(crowd, Journeys.without_zones(ordered, scene), calibration, extra, config, veto=veto)
+    extra = extra if time is None else (*extra, time)
     trust = crowd.trust
     return CrowdAffinity(
         rows=crowd.rows,
@@ -95,6 +112,8 @@ class CalibratedCrowd:
     crowd: Crowd
     crop_similarity: float
     evidence: Evidence
+    densities: Densities
+    """Of the embedder, from before the footage was looked at."""
     calibration: Calibration
 
 
@@ -120,11 +139,11 @@ def calibrate_crowd(
     evidence = sample_evidence(crowd, positives, config, config.candidate_window_s)
     if own_prior is None and not centred:
         densities = scale_to_footage(densities, evidence)
-    return CalibratedCrowd(crowd, crop_similarity, evidence, calibrate(evidence, densities))
+    return CalibratedCrowd(crowd, crop_similarity, evidence, densities, calibrate(evidence, densities))
 
 
-def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution:
-    """Average linkage from the groups `given (N,)`, numbered by lowest row, within which nothing is barred."""
+def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64, method: Method = "auto") -> Solution:
+    """Groups by `method` from the groups `given (N,)`, numbered by lowest row, within which nothing is barred."""
     scores = affinity.scores
     near = np.flatnonzero(scores.candidates.log_odds > floor - RIVALS_LIFT)
     left, right = scores.candidates.left[near], scores.candidates.right[near]
@@ -134,9 +153,7 @@ def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64) -> Solution
         value = scores.log_odds(one, two)
         return np.where(np.isneginf(value) & (given[one] == given[two]), 0.0, value)
 
-    labels, merges = sparse_average_linkage(edges, floor, log_odds, given)
-    sizes = np.bincount(edges.components(len(given)))
-    solved = Solved("average", int((sizes > 1).sum()), int(sizes.max(initial=0)), None, None)
+    labels, merges, solved = solve_components(edges, floor, log_odds, given, method)
     return Solution(labels, merges, judge_pairs(log_odds, labels, merges, given), solved)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.association.constraints import times_comparable
 from pipeline.association.zones import Zones
-from pipeline.types import Bool, Float64, Int64, Tracklet
+from pipeline.types import Bool, Float64, Int64, Scene, Tracklet
 
 _FIRST_EDGE_S, _GROWTH = 1.0, 1.4
 """Gaps are counted in bins of 0 to 1 s, to 1.4 s, to 2 s and so on: what a time may differ by is a share of it."""
@@ -67,6 +68,12 @@ class Journeys:
             camera * most + zones.exit,
             comparable,
         )
+
+    @classmethod
+    def without_zones(cls, ordered: Sequence[Tracklet], scene: Scene) -> Journeys:
+        """The same with one zone a camera, where only times are asked for."""
+        nowhere = np.zeros(len(ordered), dtype=np.int64)
+        return cls.of(ordered, Zones({}, nowhere, nowhere), comparable=times_comparable(scene))
 
     def ways(self, left: Int64, right: Int64) -> Ways:
         """From the tracklet that starts first to the other one; a tie goes by row, whatever the order given."""

@@ -109,6 +109,27 @@ def gate_log_odds(config: AssociationConfig) -> float:
     return min(GATE_LOG_ODDS, floor - RIVALS_LIFT - 1.0)
 
 
+def gate_of(extra: Sequence[PairEvidence], config: AssociationConfig) -> Gate:
+    """What pairs must reach to be candidates, with the evidence `extra` beside looks."""
+    lift = EXTRA_LIFT if extra else 0.0
+    return Gate(gate_log_odds(config), config.candidate_window_s, config.candidates_per_tracklet, lift)
+
+
+def beside_looks(
+    crowd: Crowd, extra: Sequence[PairEvidence], config: AssociationConfig, veto: Veto | None
+) -> Callable[[Int64, Int64], Float64]:
+    """What is to be added to log-odds by looks: the evidence `extra`; `-inf` for pairs that cannot be one person."""
+
+    def added(left: Int64, right: Int64) -> Float64:
+        total = np.zeros(len(left))
+        for part in beside(extra, crowd, left, right).values():
+            total += part
+        total[barred(crowd, left, right, config, veto)] = -np.inf
+        return total
+
+    return added
+
+
 def score_pairs(
     crowd: Crowd,
     calibration: Calibration,
@@ -117,29 +138,7 @@ def score_pairs(
     veto: Veto | None = None,
 ) -> PairScores:
     """Search the crowd for candidates and sum up their rivals."""
-    lift = EXTRA_LIFT if extra else 0.0
-    gate = Gate(gate_log_odds(config) - lift, config.candidate_window_s, config.candidates_per_tracklet)
-    found = search(crowd, calibration, gate)
-    allowed = np.flatnonzero(~barred(crowd, found.left, found.right, config, veto))
-    found = Pairs(found.left[allowed], found.right[allowed], found.log_odds[allowed])
-    return _weigh(crowd, calibration, found, extra, config=config, veto=veto)
-
-
-def _weigh(
-    crowd: Crowd,
-    calibration: Calibration,
-    found: Pairs,
-    extra: Sequence[PairEvidence],
-    *,
-    config: AssociationConfig,
-    veto: Veto | None,
-) -> PairScores:
-    """`score_pairs` from the pairs `found` by looks, none of which is barred, with the evidence `extra` beside."""
-    odds = found.log_odds.astype(np.float64)
-    for part in beside(extra, crowd, found.left, found.right).values():
-        odds += part
-    kept = np.flatnonzero(odds >= gate_log_odds(config))
-    pairs = Pairs(found.left[kept], found.right[kept], odds[kept].astype(np.float32))
+    pairs = search(crowd, calibration, gate_of(extra, config), beside_looks(crowd, extra, config, veto))
     rivals = sum_rivals(crowd, pairs, calibration, config.candidate_window_s)
     key = pairs.left * len(crowd) + pairs.right
     return PairScores(crowd, calibration, tuple(extra), config, pairs, key, rivals, veto)

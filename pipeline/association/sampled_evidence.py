@@ -46,12 +46,11 @@ def sample_evidence(crowd: Crowd, positives: Pairs, config: AssociationConfig, w
             relation = (crowd.camera[other] != crowd.camera[row]).astype(np.int64)
             d = np.minimum((distance[n, take] * (DISTANCE_BINS / 2)).astype(np.int64), DISTANCE_BINS - 1)
             r = crowd.trust[row] * crowd.trust[other] * RELIABILITY_BINS
+            cell = (relation * DISTANCE_BINS + d) * RELIABILITY_BINS
+            cell += np.minimum(r.astype(np.int64), RELIABILITY_BINS - 1)
             # A pair of two sampled rows is met twice.
-            np.add.at(
-                cells,
-                (relation, d, np.minimum(r.astype(np.int64), RELIABILITY_BINS - 1)),
-                np.where(sampled[other], 0.5, 1.0),
-            )
+            met = np.where(sampled[other], 0.5, 1.0)
+            cells += np.bincount(cell, weights=met, minlength=cells.size).reshape(cells.shape)
             used[relation, row] = True
     pairs = np.array(sorted(set(negatives)), dtype=np.int64).reshape(-1, 2)
     one, two = pairs[:, 0], pairs[:, 1]

@@ -80,7 +80,7 @@ def sum_rivals(crowd: Crowd, pairs: Pairs, calibration: Calibration, window_s: f
     weight = np.empty((count, cameras))
     for camera in range(cameras):
         share = np.where(crowd.camera == camera, calibration.share_within, calibration.share_cross)
-        weight[:, camera] = alone(share, _in_reach(crowd, camera, window_s))
+        weight[:, camera] = alone(share, in_reach(crowd, camera, window_s))
     within = crowd.camera[pairs.left] == crowd.camera[pairs.right]
     same = np.where(within, odds / (1.0 + odds), 0.0)
     return Rivals(
@@ -92,7 +92,7 @@ def sum_rivals(crowd: Crowd, pairs: Pairs, calibration: Calibration, window_s: f
     )
 
 
-def _in_reach(crowd: Crowd, camera: int, window_s: float) -> Float64:
+def in_reach(crowd: Crowd, camera: int, window_s: float) -> Float64:
     """Number `(N,)` of tracklets of `camera` within the window of each row."""
     there = crowd.camera == camera
     if not crowd.comparable:

@@ -88,11 +88,11 @@ class Topology:
         own = self._own(left, right)
         a, b, k = ways.from_camera, ways.to_camera, ways.bin
         background = self.all_gap[a, b, k] / np.maximum(self.all_cameras[a, b], 1e-9)
-        one = _lean(self.one_gap[a, b, k] - own * _AT_BIN, self.one_cameras[a, b] - own, background)
+        one = lean(self.one_gap[a, b, k] - own * _AT_BIN, self.one_cameras[a, b] - own, background)
         row = self.way_row[ways.from_zone, ways.to_zone]
-        way_all = _lean(self.all_way_gap[row, k], self.all_way[ways.from_zone, ways.to_zone], background)
-        way_one = _lean(self.one_way_gap[row, k] - own * _AT_BIN, self.one_way[ways.from_zone, ways.to_zone] - own, one)
-        ratio = np.where(row >= 0, _log_ratio(way_one, way_all), _log_ratio(one, background))
+        way_all = lean(self.all_way_gap[row, k], self.all_way[ways.from_zone, ways.to_zone], background)
+        way_one = lean(self.one_way_gap[row, k] - own * _AT_BIN, self.one_way[ways.from_zone, ways.to_zone] - own, one)
+        ratio = np.where(row >= 0, log_ratio(way_one, way_all), log_ratio(one, background))
         too_short = (ways.gap_s >= 0) & (ways.gap_s < _VETO_SHARE * self.shortest_s[a, b])
         result: Float64 = np.where(ways.known, np.where(too_short, -np.inf, ratio), 0.0)
         return result
@@ -107,21 +107,22 @@ class Topology:
         cameras = (one_cameras + _STRENGTH) / (share * all_cameras + _STRENGTH)
         # ... and how often those go this way.
         background = self.all_way[u, v] / np.maximum(all_cameras, 1e-9)
-        way = _lean(self.one_way[u, v] - own, one_cameras, background)
-        ratio = np.log(np.maximum(cameras, 1e-9)) + _log_ratio(way, background)
+        way = lean(self.one_way[u, v] - own, one_cameras, background)
+        ratio = np.log(np.maximum(cameras, 1e-9)) + log_ratio(way, background)
         # Going on in the same camera is told by the course itself (continuity.py).
         told = ways.known & ~((a == b) & (ways.gap_s <= LONGEST_S))
         result: Float64 = np.where(told, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
         return result
 
 
-def _lean(count: Float64, total: Float64, towards: Float64) -> Float64:
+def lean(count: Float64, total: Float64, towards: Float64) -> Float64:
     """Share `count / total`, leaning on `towards` by `_STRENGTH` pairs."""
     result: Float64 = (np.maximum(count, 0.0) + _STRENGTH * towards) / (np.maximum(total, 0.0) + _STRENGTH)
     return result
 
 
-def _log_ratio(one: Float64, background: Float64) -> Float64:
+def log_ratio(one: Float64, background: Float64) -> Float64:
+    """Natural logarithm of two shares' ratio, within what times and ways may say."""
     ratio = np.log(np.maximum(one, 1e-9)) - np.log(np.maximum(background, 1e-9))
     result: Float64 = np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
     return result

@@ -1,0 +1,115 @@
+"""The tail of two people, measured on those who are in two cameras at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.association import tail
+from pipeline.association.calibration import Calibration, Evidence, Pairs, calibrate
+from pipeline.association.crowd import Crowd
+from pipeline.association.prior import Densities, Density
+from pipeline.association.tail import distances_at_once, measure_tail
+from pipeline.config import AssociationConfig
+
+CONFIG = AssociationConfig()
+FIT = Calibration(Density(0.35, 0.05), Density(0.95, 0.06), Density(1.0, 0.06), 1e-3, 1e-3, separable=True)
+
+
+def _crowd(share, seed=0, count=800):
+    """Everybody at once in 40 cameras; a `share` comes in pairs that look alike, at distances of 0.35 to 0.55."""
+    rng = np.random.default_rng(seed)
+    vector = rng.normal(size=(count, 84))  # distances have the standard deviation of FIT, 0.109, but a normal tail
+    vector /= np.linalg.norm(vector, axis=1, keepdims=True)
+    twins = int(count * share / 2)
+    for n in range(twins):
+        near = 1.0 - rng.uniform(0.35, 0.55)
+        one, other = vector[2 * n], vector[2 * n + 1]
+        other = other - (other @ one) * one
+        vector[2 * n + 1] = near * one + np.sqrt(1 - near**2) * other / np.linalg.norm(other)
+    index = np.arange(count)
+    camera = index % 40
+    separate = ~np.eye(40, dtype=np.bool_)
+    return Crowd(
+        (),
+        index,
+        vector.astype(np.float32),
+        np.ones(count),
+        camera,
+        tuple(f"c{n:02d}" for n in range(40)),
+        np.zeros(count),
+        np.full(count, 10.0),
+        np.zeros(count, np.int64),
+        np.full(count, 100, np.int64),
+        separate,
+        True,
+    )
+
+
+NONE = Pairs.of(np.zeros(0), np.zeros(0), 0)
+PRIOR = Densities(
+    FIT.same, FIT.same, FIT.different_within, FIT.different_cross, crop_similarity=0.8, same_strength=10.0,
+    different_strength=4.0,
+)  # fmt: skip
+
+
+def _measured(crowd, unlabelled=NONE):
+    evidence = Evidence(NONE, NONE, NONE, unlabelled, FIT.share_within, FIT.share_cross)
+    return measure_tail(crowd, FIT, evidence, PRIOR, CONFIG)
+
+
+def _odds(calibration, distance):
+    return calibration.log_likelihood_ratio(np.array([distance]), np.ones(1), "cross")[0]
+
+
+def test_pairs_at_once_are_all_pairs_of_two_cameras_that_share_no_floor():
+    crowd = _crowd(0.1)
+    one, two = np.nonzero(np.triu(crowd.camera[:, None] != crowd.camera[None, :], 1))
+    wanted = 1.0 - np.einsum("pd,pd->p", crowd.vector[one], crowd.vector[two])
+    assert np.sort(distances_at_once(crowd, FIT.different_cross, CONFIG)) == pytest.approx(np.sort(wanted), abs=1e-5)
+    shared = replace(crowd, separate=np.zeros((40, 40), np.bool_))
+    apart_in_time = replace(crowd, start=np.arange(800) * 20.0, end=np.arange(800) * 20.0 + 10.0)
+    for none in (shared, apart_in_time, replace(crowd, comparable=False)):
+        assert len(distances_at_once(none, FIT.different_cross, CONFIG)) == 0
+        assert _measured(none) is FIT
+
+
+def test_no_lookalikes_where_the_fit_expects_some_makes_near_pairs_surer():
+    measured = _measured(_crowd(0.0))
+    assert _odds(measured, 0.45) > _odds(FIT, 0.45) + 0.5
+    assert _odds(measured, 0.45) < _odds(FIT, 0.45) + tail._MOST
+    assert _odds(measured, 1.0) == pytest.approx(_odds(FIT, 1.0), abs=0.2)
+    within = (np.array([0.4]), np.ones(1), "within")
+    assert measured.log_likelihood_ratio(*within) == FIT.log_likelihood_ratio(*within)
+
+
+def test_more_lookalikes_than_the_fit_expects_makes_near_pairs_less_sure():
+    measured = _measured(_crowd(1.0))
+    assert _odds(measured, 0.45) < _odds(FIT, 0.45) - 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_odds_never_rise_with_distance(share):
+    measured = _measured(_crowd(share))
+    distance = np.linspace(0.0, 0.9, 500)
+    for reliability in (1.0, 0.8):
+        odds = measured.log_likelihood_ratio(distance, np.full(500, reliability), "cross")
+        assert np.diff(odds).max() <= (2e-3 if reliability == 1.0 else 0.1)  # the table is read between its rows
+
+
+def test_too_few_at_once_change_nothing():
+    assert _measured(_crowd(0.1, count=100)) is FIT
+
+
+def test_lookalikes_do_not_draw_the_fit_of_one_person_to_themselves():
+    """Pairs of two people alone, with look-alikes: without the measured tail they are taken for one person."""
+    crowd = _crowd(1.0)
+    seen = distances_at_once(crowd, FIT.different_cross, CONFIG)
+    unlabelled = Pairs.of(seen, np.ones(len(seen)), len(crowd))
+    fitted = calibrate(Evidence(NONE, NONE, NONE, unlabelled, FIT.share_within, FIT.share_cross), PRIOR)
+    measured = _measured(crowd, unlabelled)
+    assert fitted.same.location > FIT.same.location + 0.01
+    assert abs(measured.same.location - FIT.same.location) < 0.7 * (fitted.same.location - FIT.same.location)
+    assert measured.share_cross < fitted.share_cross
