@@ -63,6 +63,9 @@ def learn_gaps(
     def log_odds(left: Int64, right: Int64) -> Float64:
         ways = journeys.ways(left, right)
         result: Float64 = ratio[(ways.from_camera == ways.to_camera).astype(np.int64), ways.bin]
+        for part in extra:  # pairs judged at common instants: at_once.py
+            if part.at_once is not None:
+                result[part.at_once(left, right)] = 0.0
         return result
 
     return PairEvidence("time", log_odds)

@@ -11,6 +11,7 @@ from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.crowd_solver import calibrate_crowd
 from pipeline.association.gaps import learn_gaps
 from pipeline.association.journeys import Journeys
+from pipeline.association.pair_evidence import PairEvidence
 from pipeline.config import AssociationConfig
 
 CROWD = AssociationConfig(dense_up_to=0)
@@ -34,13 +35,13 @@ def passing(world, visit):
     return make
 
 
-def _learned(passing, scene, prior, clock, config=CROWD):
+def _learned(passing, scene, prior, clock, config=CROWD, *, extra=()):
     tracklets, embeddings, _ = passing()
     ordered = sorted(tracklets, key=lambda t: t.key)
     where = scene(*"ABCDE", clock=clock)
     calibrated = calibrate_crowd(ordered, embeddings, where, prior, config, centred=False)
     journeys = Journeys.without_zones(ordered, where)
-    return ordered, learn_gaps(calibrated.crowd, journeys, calibrated.calibration, (), config)
+    return ordered, learn_gaps(calibrated.crowd, journeys, calibrated.calibration, extra, config)
 
 
 def test_short_gaps_speak_for_one_person_and_long_ones_against(passing, scene, prior):
@@ -61,6 +62,16 @@ def test_nothing_is_learned_without_a_common_clock_or_rounds(passing, scene, pri
     assert _learned(passing, scene, prior, "unknown")[1] is None
     no_rounds = CROWD.model_copy(update={"topology_rounds": 0})
     assert _learned(passing, scene, prior, "common", no_rounds)[1] is None
+
+
+def test_pairs_judged_at_common_instants_are_not_asked(passing, scene, prior):
+    odd = PairEvidence("place", lambda a, b: np.zeros(len(a)), at_once=lambda a, b: (a + b) % 2 == 1)
+    ordered, time = _learned(passing, scene, prior, "common", extra=(odd,))
+    one, two = np.triu_indices(len(ordered), 1)
+    odds = time.log_odds(one, two)
+    judged = (one + two) % 2 == 1
+    assert not odds[judged].any()
+    assert odds[~judged].any()
 
 
 def test_times_find_people_that_looks_alone_leave_apart(passing, scene, prior):
