@@ -94,6 +94,9 @@ class TrackerConfig(Section):
         default=0.4, description="Tracklets that were seen in less of their frames are dropped: flicker, not a person."
     )
     smooth_s: Seconds = Field(default=0.35, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
+    clothes: bool = Field(
+        default=True, description="bytetrack: look at the colours of clothes, for people who cross (docs/tracking.md)."
+    )
     smooth_gap_s: float = Field(
         default=0.6, gt=0.0, description="After as long unseen it may be somebody else: not smoothed across."
     )

@@ -118,10 +118,14 @@ class Detections:
     confidence: Float32
     dropped: int = 0
     """More were found than `detector.max_detections` lets through: how many are not here."""
+    colours: Float32 | None = None
+    """`(N, bands, 3)` CIE Lab, what each person wears (pipeline/stages/colours.py); None = not looked at."""
 
     def __post_init__(self) -> None:
         xyxy = _boxes(self.xyxy)
         _freeze(self, xyxy=xyxy, confidence=_column(self.confidence, np.float32, len(xyxy), "confidence"))
+        if self.colours is not None and len(self.colours) != len(xyxy):
+            raise ValueError(f"colours: {len(self.colours)} rows for {len(xyxy)} boxes")
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -133,7 +137,8 @@ class Detections:
 
     def take(self, rows: NDArray[np.generic]) -> Detections:
         """The detections of `rows` (indices or a mask), in that order."""
-        return Detections(self.xyxy[rows], self.confidence[rows], self.dropped)
+        colours = None if self.colours is None else self.colours[rows]
+        return Detections(self.xyxy[rows], self.confidence[rows], self.dropped, colours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pipeline.config import TrackerConfig
 from pipeline.geometry import iou, overlap_of_smaller
 from pipeline.types import Bool, Detections, Float64, Int64, TrackedBoxes
 from trackers.assignment import assign
+from trackers.colours import ColourMemory, ColourScale, clear_share
 from trackers.kalman import MotionModel
 from trackers.track import AnchorState, Step, TrackTable, usable
 
@@ -54,6 +55,8 @@ class Gate:
     """A box with more of itself (or of the other) shared with a matched box starts no track."""
     tentative_hits: int = 5
     tentative_lost_s: float = 1.2
+    colour: float = 1.0
+    """Weight of how unlike the track's clothes a box looks (trackers/colours.py); 0 = not looked at."""
     low_lost_s: float = 0.3
     """A low-score box continues tracks seen within this time (or the last frame)."""
 
@@ -61,6 +64,7 @@ class Gate:
 DEGREES = 1.0  # of freedom of Student's t in the likelihood: 1 = Cauchy
 MOTION = Motion()
 GATE = Gate()
+COLOURS = ColourScale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,32 @@ class _Expected:
     enlarged: Float64
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the usable boxes of a frame show: `colours (K, bands, 3)`, `clear (K,)` (trackers/colours.py)."""
+
+    colours: Float64
+    clear: Float64
+
+    @classmethod
+    def of(cls, detections: Detections, rows: Int64, boxes: Float64) -> _Look | None:
+        if detections.colours is None:
+            return None
+        return cls(detections.colours[rows].astype(np.float64), clear_share(boxes))
+
+
 class ByteTrack:
     """The default tracker. A track is listed from its first box on and as long as it may be found again."""
 
-    def __init__(self, config: TrackerConfig, *, motion: Motion = MOTION, gate: Gate = GATE) -> None:
+    def __init__(
+        self, config: TrackerConfig, *, motion: Motion = MOTION, gate: Gate = GATE, colours: ColourScale = COLOURS
+    ) -> None:
         self._config, self._motion, self._gate = config, motion, gate
         model = MotionModel(motion.measurement_std, motion.velocity_std, motion.drift)
         self._tracks = TrackTable(AnchorState(model, motion.anchor))
         self._weights = np.array([1.0, 1.0, gate.size, gate.size])
         self._own_variance: Float64 = np.diagonal(model.R)
+        self._colours = ColourMemory(colours)
 
     def update(self, detections: Detections, time_s: float) -> TrackedBoxes:
         """See `pipeline.types.Tracker`."""
@@ -94,17 +115,19 @@ class ByteTrack:
         rows, boxes, confidence = usable(detections)
         measured = tracks.encode(boxes)
         taken = np.full(len(tracks), -1, np.int64)  # index into `rows` of each track's box
+        look = _Look.of(detections, rows, boxes)
         if len(tracks):
             expected = self._expect()
+            unlike = self._unlike(look, len(rows))
             high = np.flatnonzero(confidence >= config.high_confidence)
-            cost = self._cost(expected, boxes[high], measured[high], confidence[high])
+            cost = self._cost(expected, boxes[high], measured[high], confidence[high]) + unlike[:, high]
             matched, chosen = assign(cost, gate.limit)
             taken[matched] = high[chosen]
             low = np.flatnonzero((confidence >= config.low_confidence) & (confidence < config.high_confidence))
             recent = (tracks.missed <= 1) | (time_s - tracks.last_s <= gate.low_lost_s)
             free = np.flatnonzero((taken < 0) & recent)
             if len(low) and len(free):
-                cost = self._cost(expected, boxes[low], measured[low], confidence[low])[free]
+                cost = (self._cost(expected, boxes[low], measured[low], confidence[low]) + unlike[:, low])[free]
                 matched, chosen = assign(cost, gate.low_limit)
                 taken[free[matched]] = low[chosen]
             found = taken >= 0
@@ -114,7 +137,21 @@ class ByteTrack:
         fresh = self._fresh(boxes, confidence, used)
         tracks.keep(time_s - tracks.last_s <= self._patience(), step)
         tracks.start(boxes[fresh], rows[fresh], step)
+        self._remember(look, step, rows)
         return tracks.listed(step)
+
+    def _unlike(self, look: _Look | None, boxes: int) -> Float64:
+        """What colours add to the cost `(N, M)`."""
+        if look is None or not self._gate.colour:
+            return np.zeros((len(self._tracks), boxes))
+        return self._gate.colour * self._colours.cost(self._tracks.id, look.colours, look.clear)
+
+    def _remember(self, look: _Look | None, step: Step, rows: Int64) -> None:
+        taken = np.flatnonzero(step.row >= 0)
+        if look is None or not len(taken):
+            return
+        place = np.searchsorted(rows, step.row[taken])
+        self._colours.learn(self._tracks.id, taken, look.colours[place], look.clear[place], step.dt_s)
 
     def _slow_unseen(self, step: Step) -> None:
         unseen = self._tracks.missed > 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import CropConfig, TrackerConfig
 from pipeline.geometry import clip
 from pipeline.stages.camera import TrackletBuilder
+from pipeline.stages.colours import band_colours
 from pipeline.stages.crops import CropSampler
 from pipeline.stages.regions import inside_region
 from pipeline.types import Camera, Crop, Detections, Frame, Tracker, Tracklet
@@ -48,6 +49,7 @@ class CameraRun:
         self._tracker = job.make_tracker()
         self._builder = TrackletBuilder(job.camera.id, tracker_config)
         self._sampler = CropSampler(job.camera.id, crop_config)
+        self._clothes = tracker_config.clothes
         self.tracklets: list[Tracklet] = []
         self.frames = 0
         self.passed_over = 0
@@ -60,6 +62,8 @@ class CameraRun:
         self.boxes_dropped += detections.dropped
         detections = sound_boxes(detections, (width, height))
         detections = inside_region(detections, self.camera.region, (width, height))
+        if self._clothes and not frame.damaged:
+            detections = replace(detections, colours=band_colours(frame.image, detections.xyxy))
         tracked = self._tracker.update(detections, frame.time_s)
         self._sampler.offer(frame, tracked, detections)
         self.frames += 1
