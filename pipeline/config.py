@@ -86,7 +86,7 @@ class TrackerConfig(Section):
     )
     high_confidence: Fraction = Field(default=0.5, description="Boxes from here on are matched first.")
     low_confidence: Fraction = Field(default=0.1, description="Boxes from here on may still continue a track.")
-    new_confidence: Fraction = Field(default=0.6, description="A new track starts from here on.")
+    new_confidence: Fraction = Field(default=0.5, description="A new track starts from here on.")
     max_lost_s: Seconds = Field(default=3.0, description="How long an unseen person may be found again.")
     min_observations: int = Field(default=4, ge=1, description="Tracklets of fewer boxes are dropped.")
     min_track_s: Seconds = Field(default=0.5, description="Tracklets observed over less time are dropped.")
