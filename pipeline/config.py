@@ -52,7 +52,7 @@ class DetectorConfig(Section):
     confidence: Fraction = Field(
         default=0.1, description="Boxes below are dropped; the tracker continues tracks with weak ones, starts none."
     )
-    nms_iou: Fraction = Field(default=0.6, description="IoU above which the weaker of two boxes is dropped.")
+    nms_iou: Fraction = Field(default=0.55, description="IoU above which the weaker of two boxes is dropped.")
     nested_overlap: Fraction = Field(
         default=0.85, description="Intersection over the smaller box above which the weaker of two boxes is dropped."
     )
