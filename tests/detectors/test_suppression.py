@@ -88,7 +88,7 @@ def test_a_box_that_went_removes_nobody() -> None:
 
 def test_nested_suppression_can_be_turned_off() -> None:
     xyxy = boxes(ADULT, SECOND_BOXES["upper half"])
-    config = DetectorConfig(nested_overlap=1.0)
+    config = DetectorConfig(nested_overlap=1.0, nms_iou=0.6)
     assert len(suppress(xyxy, np.array([0.9, 0.5], np.float32), SIZE, config)) == 2
 
 

@@ -18,6 +18,10 @@ MATRICES = {  # luma weights of red and blue: ITU-R BT.601, BT.709
 }
 
 
+NOT_STATED = {"h264_422.ts": ["end_not_stated"], "raw.h264": ["end_not_stated", "holes_not_stated"]}
+"""What the report says that a file of this kind cannot show."""
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -44,7 +48,8 @@ def test_each_codec_gives_every_picture_once_and_in_order(tmp_path, *, encode, r
     assert numbers(frames) == list(range(24))
     assert [frame.index for frame in frames] == list(range(24))
     assert np.diff([frame.time_s for frame in frames]) == pytest.approx(1 / 30, abs=0.0015)
-    assert (report.status, report.coverage, report.causes) == ("complete", 1.0, ())
+    assert (report.status, report.coverage) == ("complete", 1.0)
+    assert [cause.split(":")[0] for cause in report.causes] == NOT_STATED.get(name, [])
     assert all(frame.image.shape == (96, 160, 3) and frame.image.dtype == np.uint8 for frame in frames)
     assert all(frame.image.flags.c_contiguous and not frame.damaged for frame in frames)
 
