@@ -119,7 +119,7 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     import numpy as np  # noqa: PLC0415
 
     from reid import build_embedder, datasets  # noqa: PLC0415
-    from reid.teacher import teacher_key, teacher_vectors  # noqa: PLC0415
+    from reid.teacher import side_by_side, teacher_key, teacher_vectors  # noqa: PLC0415
     from reid.train import TrainData  # noqa: PLC0415
 
     stored = config.stored_size_wh
@@ -145,8 +145,11 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     loose = [datasets.load_unlabelled(root / name, stored, cache) for name in config.unlabelled]
     labelled = datasets.join(tables)
     unlabelled = datasets.join(loose) if loose else None
-    if config.teacher is None:
+    if not config.teachers:
         return TrainData(labelled, None, unlabelled, None)
-    teacher, key = build_embedder(config.teacher, runtime), teacher_key(config.teacher, runtime)
-    vectors = [[teacher_vectors(table, teacher, key, cache) for table in part] for part in (tables, loose)]
+    embedders = [(build_embedder(teacher, runtime), teacher_key(teacher, runtime)) for teacher in config.teachers]
+    vectors = [
+        [side_by_side([teacher_vectors(table, *one, cache) for one in embedders]) for table in part]
+        for part in (tables, loose)
+    ]
     return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, np.concatenate(vectors[1]) if loose else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,11 @@ def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) 
     np.save(part, vectors)
     part.replace(path)
     return vectors
+
+
+def side_by_side(vectors: Sequence[Float32]) -> Float32:
+    """Unit vectors `(N, E1 + E2 + ...)` of several teachers' `(N, Ei)`: the cosine of two rows is the mean of theirs."""
+    return np.concatenate(vectors, axis=1) / np.float32(np.sqrt(len(vectors)))
 
 
 def teacher_key(config: EmbedderConfig, runtime: RuntimeConfig) -> str:

@@ -80,7 +80,9 @@ class TrainConfig(Section):
     unlabelled: tuple[str, ...] = Field(default=(), description="Tars of images with YOLO boxes, for distillation.")
     hold_out: dict[str, int] = Field(default_factory=dict, description="Identities a set keeps back, by its stem.")
     keypoints: str | None = Field(default=None, description="Folder of <set>.json, relative to --data; for pose parts.")
-    teacher: EmbedderConfig | None = Field(default=None, description="An embedder to distil from.")
+    teacher: EmbedderConfig | tuple[EmbedderConfig, ...] | None = Field(
+        default=None, description="An embedder to distil from, or several, whose vectors are put side by side."
+    )
     identities: int = Field(default=16, ge=2, description="P")
     crops: int = Field(default=4, ge=1, description="K")
     unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
@@ -95,7 +97,7 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
         distils = self.loss.distil_cosine > 0 or self.loss.distil_relation > 0
-        if distils != (self.teacher is not None):
+        if distils != bool(self.teachers):
             raise ValueError("`teacher` and a distillation weight need each other")
         if self.initial is not None and self.imagenet is not None:
             raise ValueError("`initial` and `imagenet` are two starts; name one")
@@ -112,6 +114,13 @@ class TrainConfig(Section):
         if [size.progress for size in self.sizes] != sorted(size.progress for size in self.sizes):
             raise ValueError("`sizes` must ascend in progress")
         return self
+
+    @property
+    def teachers(self) -> tuple[EmbedderConfig, ...]:
+        """The embedders to distil from."""
+        if self.teacher is None:
+            return ()
+        return self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
 
     @property
     def stored_size_wh(self) -> tuple[int, int]:
