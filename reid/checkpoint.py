@@ -86,4 +86,5 @@ def first_model(config: TrainConfig) -> Mgn:
     wanted = config.architecture.describe(config.trunk, config.reduced)
     if (model.architecture, theirs) != (config.architecture, wanted):
         raise UsageError(f"initial {path}: {theirs}, the settings ask for {wanted}; name weights of the same network")
+    model.discriminant = None  # it is fitted anew at the end
     return model

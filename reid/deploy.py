@@ -64,7 +64,7 @@ def export(weights: Path, output: Path) -> WeightCard:
         "name": card.name,
         "architecture": card.architecture,
         "input": f"crops: batch x 3 x {height} x {width}, BGR, 0..255; normalisation is inside",
-        "output": f"embedding: batch x {model.dimension}, not normalised; compare by cosine",
+        "output": f"embedding: batch x {model.output_dimension}, not normalised; compare by cosine",
         "licence": card.licence,
         "source_sha256": card.sha256,
     }

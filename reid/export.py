@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.weights import WeightCard, save_card, sha256_of
 from reid.architecture import ArchitectureConfig
 from reid.backbones import TrunkName
+from reid.discriminant import DiscriminantMap
 from reid.mgn import Mgn
 
 
@@ -51,6 +52,13 @@ def load_mgn(path: Path, card: WeightCard) -> Mgn:
     except ValidationError as error:
         raise UsageError(f"{path}: its card names no network of ours ({error.errors()[0]['msg']})") from None
     model = Mgn(trunk, reduced, architecture=architecture)
+    mapped = card.settings.get("discriminant")
+    if mapped is not None:
+        if not isinstance(mapped, int) or mapped < 1:
+            raise UsageError(
+                f"{path}: settings.discriminant of its card must be a number of dimensions, got {mapped!r}"
+            )
+        model.discriminant = DiscriminantMap(model.dimension, mapped)
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from reid.architecture import ArchitectureConfig, BranchConfig
 from reid.backbones import TrunkName, build_trunk
+from reid.discriminant import DiscriminantMap
 from reid.parts import LatentParts, pool_boxes, pool_stripes, pool_whole
 
 MGN = ArchitectureConfig()
@@ -111,12 +112,18 @@ class Mgn(nn.Module):
                 rest = nn.Sequential(own.shared, own.branch(config.stride))
             branches.append(Branch(rest, parts.width, own_reduced, config))
         self.branches = nn.ModuleList(branches)
+        self.discriminant: DiscriminantMap | None = None
 
     @property
     def dimension(self) -> int:
-        """Length of the embedding."""
+        """Length of the embedding, before a discriminant map."""
         each = self.reduced if self.architecture.reduce else self.width
         return (self.architecture.whole + self.architecture.local) * each
+
+    @property
+    def output_dimension(self) -> int:
+        """Length of what `forward` gives."""
+        return self.dimension if self.discriminant is None else self.discriminant.reduced
 
     def features(self, images: Tensor, boxes: Tensor | None = None) -> MgnFeatures:
         """All vectors of `images (N, 3, H, W)`; `boxes (N, 6, 4)` of body parts where the architecture wants pose."""
@@ -135,8 +142,9 @@ class Mgn(nn.Module):
         return MgnFeatures(tuple(pooled), tuple(whole), tuple(local), tuple(described))
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
-        """The embedding `(N, dimension)`, not normalised."""
-        return self.features(images, boxes).embedding()
+        """The embedding, through the discriminant map if there is one; `(N, output_dimension)`, not normalised."""
+        embedding = self.features(images, boxes).embedding()
+        return embedding if self.discriminant is None else self.discriminant(embedding)
 
 
 class IdentityHeads(nn.Module):

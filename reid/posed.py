@@ -30,7 +30,7 @@ class PosedEmbedder:
 
     def embed(self, crops: Sequence[UInt8], keypoints: Float32) -> Float32:
         """`(K, D) float32` unit rows for K crops `(h, w, 3)` BGR with joints `(K, 17, 3)` (reid/pose.py)."""
-        found = [np.zeros((0, self._model.dimension), np.float32)]
+        found = [np.zeros((0, self._model.output_dimension), np.float32)]
         for begin in range(0, len(crops), BATCH):
             images = np.stack([resize(crop, self._size) for crop in crops[begin : begin + BATCH]])
             points = keypoints[begin : begin + BATCH]

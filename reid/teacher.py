@@ -48,7 +48,7 @@ def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) 
 
 
 def side_by_side(vectors: Sequence[Float32]) -> Float32:
-    """Unit vectors `(N, E1 + E2 + ...)` of several teachers' `(N, Ei)`: the cosine of two rows is the mean of theirs."""
+    """Unit vectors `(N, E1 + E2 + ...)` of several teachers' `(N, Ei)`: two rows' cosine is the mean of theirs."""
     return np.concatenate(vectors, axis=1) / np.float32(np.sqrt(len(vectors)))
 
 

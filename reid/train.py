@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.config import RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
 from pipeline.weights import WeightCard
@@ -22,6 +23,7 @@ from reid.datasets import CropTable
 from reid.distributed import Workers
 from reid.embedder import normalise
 from reid.export import save_mgn
+from reid.finishing import with_discriminant
 from reid.mgn import MGN, Mgn
 from reid.objective import Batch, Student, objective
 from reid.pose import part_boxes
@@ -167,7 +169,12 @@ class Trainer:
             training_data=(*self.data.labelled.names, *(self.data.unlabelled.names if self.data.unlabelled else ())),
             settings=settings,
         )
-        save_mgn(self.best_model, path, card)
+        model = self.best_model
+        if config.discriminant is not None:
+            runtime = RuntimeConfig(device=str(self.device), threads=torch.get_num_threads())
+            model = with_discriminant(model, self.data.labelled, config.input_size_wh, config.discriminant, runtime)
+            card.settings["discriminant"] = model.output_dimension
+        save_mgn(model, path, card)
         return path
 
     def resume(self) -> None:

@@ -57,6 +57,13 @@ class OptimiserConfig(Section):
     ema: float = Field(default=0.0, ge=0, lt=1, description="Decay a step of the averaged weights; 0 = none.")
 
 
+class DiscriminantConfig(Section):
+    """A linear discriminant map after the trained network (reid/discriminant.py)."""
+
+    dimension: int = Field(default=256, ge=1, description="Of the vectors that come out.")
+    shrinkage: float = Field(default=1e-3, gt=0, description="Added to the variance within people, in each direction.")
+
+
 class SizeFrom(Section):
     """From `progress` on, crops are `size_wh` px."""
 
@@ -93,6 +100,7 @@ class TrainConfig(Section):
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    discriminant: DiscriminantConfig | None = Field(default=None, description="Fitted at the end; none: as MGN is.")
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
@@ -105,6 +113,8 @@ class TrainConfig(Section):
             raise ValueError("`keypoints` and an architecture with `parts: pose` need each other")
         if self.architecture.needs_pose and self.unlabelled:
             raise ValueError("pose parts cannot learn from `unlabelled` crops, which have no keypoints")
+        if self.architecture.needs_pose and self.discriminant is not None:
+            raise ValueError("`discriminant` is not built for pose parts; leave it out")
         if self.loss.triplet and not self.architecture.whole:
             raise ValueError("the triplet loss needs a branch with `whole: true`; set loss.triplet to 0")
         if self.unlabelled_crops and not distils:

@@ -24,7 +24,7 @@ from reid.datasets import CropTable
 from reid.embedder import BUNDLED, NetworkEmbedder, normalise, normaliser, resize
 from reid.export import load_mgn, save_mgn
 from reid.mgn import Mgn
-from reid.teacher import teacher_vectors
+from reid.teacher import side_by_side, teacher_vectors
 
 ROOT = Path(__file__).parents[2]
 CPU = RuntimeConfig(device="cpu", threads=1)
@@ -258,3 +258,11 @@ def test_bundled_weights_are_small_and_tell_people_apart(make_set: Callable[...,
     vectors = embedder.embed([cv2.imread(str(file)) for file in files])
     one, two = vectors[0::2], vectors[1::2]  # the same eight people, seen by two cameras
     assert ((one @ two.T).argmax(1) == np.arange(8)).mean() >= 0.75
+
+
+def test_two_teachers_vectors_side_by_side_have_the_mean_of_their_cosines() -> None:
+    rng = np.random.default_rng(0)
+    one, two = (rng.normal(size=(6, dimension)).astype(np.float32) for dimension in (4, 7))
+    one, two = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (one, two))
+    both = side_by_side([one, two])
+    np.testing.assert_allclose(both @ both.T, (one @ one.T + two @ two.T) / 2, atol=1e-6)
