@@ -26,8 +26,8 @@ def with_discriminant(
     """A copy of `model` with a map fitted on the labelled crops of `table`, described at `size_wh` px."""
     network = compile_module(copy.deepcopy(model), (3, size_wh[1], size_wh[0]), runtime)
     embedder = NetworkEmbedder(network, size_wh, normalise, EmbedderConfig(), "trained")
-    blocks = range(0, len(table), CHUNK)
-    vectors = np.concatenate([embedder.embed(list(table.images[begin : begin + CHUNK])) for begin in blocks])
+    blocks = [range(begin, min(begin + CHUNK, len(table))) for begin in range(0, len(table), CHUNK)]
+    vectors = np.concatenate([embedder.embed([table.images[row] for row in block]) for block in blocks])
     usable = np.isfinite(vectors).all(axis=1)
     result = copy.deepcopy(model).cpu()
     result.discriminant = fit_discriminant(vectors[usable], table.identity[usable], config.dimension, config.shrinkage)

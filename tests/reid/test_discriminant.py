@@ -84,7 +84,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, make_set: Callable[..., Pa
     config = TrainConfig.model_validate_json(
         json.dumps({**settings, "optimiser": optimiser, "discriminant": {"dimension": 3}})
     )
-    trainer = Trainer(config, TrainData(people), folder)
+    trainer = Trainer(config, TrainData(datasets.join([people, people])), folder)
     trainer.run()
     return trainer.export(folder / "weights.safetensors"), people
 
