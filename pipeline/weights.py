@@ -71,15 +71,23 @@ def save_card(card: WeightCard, weights: Path) -> None:
 def verify(weights: Path) -> WeightCard:
     """The card of `weights` after its SHA-256 was checked; nothing is loaded.
 
-    Raises UsageError when the file is missing or differs from its card.
+    Of an OpenVINO export the .bin beside it, too. Raises UsageError when a file is missing or differs from its card.
     """
     if not weights.is_file():
         raise UsageError(f"{weights}: no such weight file; `run.py weights` lists those that are here")
     card = load_card(weights)
-    actual = sha256_of(weights)
-    if actual != card.sha256:
+    _compare(weights, card.sha256)
+    if "bin_sha256" in card.settings:  # OpenVINO keeps the numbers beside the .xml
+        _compare(weights.with_suffix(".bin"), str(card.settings["bin_sha256"]))
+    return card
+
+
+def _compare(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise UsageError(f"{path}: is missing; restore it from the release")
+    actual = sha256_of(path)
+    if actual != expected:
         raise UsageError(
-            f"{weights}: sha256 mismatch (card {card.sha256[:12]}, file {actual[:12]}): damaged or replaced; "
+            f"{path}: sha256 mismatch (card {expected[:12]}, file {actual[:12]}): damaged or replaced; "
             "restore it from the release"
         )
-    return card

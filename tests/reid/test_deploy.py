@@ -81,6 +81,17 @@ def test_the_embedder_runs_it_without_settings_and_finds_its_card(suffix: str, k
     assert card is not None and card.settings["distance_prior"] == {"a": 1} and card.file == output.name
     with pytest.raises(UsageError, match="wants BGR"):
         build_embedder(EmbedderConfig(name=kind, model=str(output), channel_order="rgb"), EXACT)
+    if suffix == ".xml":
+        numbers = output.with_suffix(".bin")
+        whole = numbers.read_bytes()
+        numbers.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(UsageError, match=r"out\.bin: sha256 mismatch"):
+            card_of(config)
+        numbers.unlink()
+        with pytest.raises(UsageError, match=r"out\.bin: is missing"):
+            card_of(config)
+        numbers.write_bytes(whole)
+        assert card_of(config) == card
     output.write_bytes(output.read_bytes() + b" ")
     with pytest.raises(UsageError, match="sha256 mismatch"):
         card_of(config)
