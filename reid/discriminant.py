@@ -35,6 +35,12 @@ class DiscriminantMap(nn.Module):
         return (functional.normalize(embedding, dim=1) - self.mean) @ self.matrix
 
 
+def can_be_fitted(identity: Int64) -> bool:
+    """Whether crops of people `identity (N,)` are of several people and there are several of one."""
+    count = np.unique(identity, return_counts=True)[1]
+    return len(count) > 1 and bool(count.max() > 1)
+
+
 def fit_discriminant(vectors: Float32, identity: Int64, dimension: int, shrinkage: float) -> DiscriminantMap:
     """The map of unit `vectors (N, D)` of people `identity (N,)` to `dimension` numbers, or one fewer than people.
 
@@ -43,9 +49,9 @@ def fit_discriminant(vectors: Float32, identity: Int64, dimension: int, shrinkag
     most.
     Raises ValueError where no person has two crops, or where there is one person only.
     """
-    people, row, count = np.unique(identity, return_inverse=True, return_counts=True)
-    if len(people) < 2 or count.max() < 2:
+    if not can_be_fitted(identity):
         raise ValueError("a discriminant map wants several people, and several crops of one")
+    people, row, count = np.unique(identity, return_inverse=True, return_counts=True)
     vectors = vectors.astype(np.float64)
     means = np.zeros((len(people), vectors.shape[1]))
     np.add.at(means, row, vectors)
@@ -59,5 +65,5 @@ def fit_discriminant(vectors: Float32, identity: Int64, dimension: int, shrinkag
     matrix = whiten @ axes[:, ::-1][:, :kept]
     result = DiscriminantMap(vectors.shape[1], kept)
     result.mean.copy_(torch.from_numpy(means.mean(axis=0)))
-    result.matrix.copy_(torch.from_numpy(matrix * np.sqrt(shrinkage)))  # entries of order 1, for half precision
+    result.matrix.copy_(torch.from_numpy(matrix * np.sqrt(shrinkage)))  # entries below 1, for half precision
     return result

@@ -20,6 +20,7 @@ from pipeline.weights import WeightCard
 from reid.augment import augment, augment_posed
 from reid.checkpoint import first_model, load_checkpoint, save_checkpoint
 from reid.datasets import CropTable
+from reid.discriminant import can_be_fitted
 from reid.distributed import Workers
 from reid.embedder import normalise
 from reid.export import save_mgn
@@ -61,6 +62,8 @@ class Trainer:
         device: str = "cpu",
         workers: Workers = Workers(),  # noqa: B008 - frozen
     ) -> None:
+        if config.discriminant is not None and not can_be_fitted(data.labelled.identity):
+            raise UsageError("discriminant: wants several people and several crops of one; add crops, or leave it out")
         torch.manual_seed(config.seed)
         self.config, self.data, self.folder, self.workers = config, data, folder, workers
         self.device = torch.device(device)

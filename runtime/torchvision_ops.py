@@ -13,13 +13,14 @@ import logging
 import sys
 
 import torch
+from torch import library as operators
 
 from pipeline.errors import UsageError
 from runtime.nms import greedy_nms
 
 logger = logging.getLogger(__name__)
 
-_library: torch.library.Library | None = None
+_registered: operators.Library | None = None
 """Keeps the registration alive: torch drops the operators when the handle is collected."""
 
 
@@ -31,11 +32,11 @@ def ensure_torchvision_ops() -> None:
     """
     if "torchvision" in sys.modules or _compiled_ops_load():
         return
-    global _library  # noqa: PLW0603 - one registration a process, as the operators are the process's
-    _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    global _registered  # noqa: PLW0603 - one registration a process, as the operators are the process's
+    _registered = operators.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):  # qnms is only named by torchvision's import, never run
-        _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
-    _library.impl("nms", nms, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+        _registered.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+    _registered.impl("nms", nms, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
 
     import torchvision.ops.boxes  # noqa: PLC0415 - only now can it be imported
 

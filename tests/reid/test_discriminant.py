@@ -20,7 +20,7 @@ from reid.embedder import normalise
 from reid.export import load_mgn, save_mgn
 from reid.mgn import Mgn
 from reid.train import TrainData, Trainer
-from reid.train_config import TrainConfig
+from reid.train_config import DiscriminantConfig, TrainConfig
 
 SIZE = (16, 48)
 
@@ -69,6 +69,15 @@ def test_the_map_is_the_solution_of_the_generalised_eigenproblem() -> None:
 def test_nothing_can_be_fitted_on_one_person_or_on_single_crops(who: Int64) -> None:
     with pytest.raises(ValueError, match="several people, and several crops"):
         fit_discriminant(np.eye(4, dtype=np.float32), who, 2, 1e-3)
+
+
+def test_a_training_that_could_not_fit_its_map_does_not_begin(
+    trained: tuple[Path, datasets.CropTable], tmp_path: Path
+) -> None:
+    one_each = datasets.take(trained[1], np.unique(trained[1].identity, return_index=True)[1])
+    config = TrainConfig(trunk="light", reduced=8, input_size_wh=SIZE, discriminant=DiscriminantConfig())
+    with pytest.raises(UsageError, match="several people and several crops of one"):
+        Trainer(config, TrainData(one_each), tmp_path)
 
 
 def test_no_more_dimensions_than_people_less_one() -> None:
