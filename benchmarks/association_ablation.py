@@ -21,12 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.association_reid import PRIOR_SETS, Simulation, embedded, score, simulate
 from benchmarks.association_world import WorldScene, make_scene
+from benchmarks.reid_scenes import Simulation, simulate
+from benchmarks.reid_scores import score
+from benchmarks.reid_vectors import CACHE, embedded, own_prior
 from pipeline.association import pair_sources
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.continuity import continuity
-from pipeline.association.prior import DistancePrior, fit_prior
+from pipeline.association.prior import DistancePrior
 from pipeline.association.topology_report import ways_table
 from pipeline.config import AssociationConfig
 from pipeline.outputs.topology_picture import topology_svg
@@ -56,7 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--people", type=int, default=40, help="in a world")
     parser.add_argument("--seconds", type=float, default=90.0, help="of a world")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
 
@@ -65,7 +67,7 @@ def main() -> None:
 
     prior = None
     if args.prior == "own":
-        prior = fit_prior(Path(args.model).stem, ", ".join(PRIOR_SETS), {name: load(name) for name in PRIOR_SETS})
+        prior = own_prior(args.data, args.model, args.embedder, args.cache)
     print(
         "| scene | step | pair F1 | precision | recall | IDF1 | false links (printed) |\n|---|---|---|---|---|---|---|"
     )

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.association_reid import PRIOR_SETS, Simulation, embedded, simulate
+from benchmarks.reid_scenes import Simulation, simulate
+from benchmarks.reid_vectors import CACHE, PRIOR_SETS, embedded
 from pipeline.association.centring import centre
 from pipeline.association.similarity import unit
 
@@ -98,7 +99,7 @@ def main() -> None:
     parser.add_argument("--model", default="bundled")
     parser.add_argument("--embedder", choices=["mgn", "openvino", "onnx"], default="openvino")
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args()
     print("| set | compared by | recall at 1e-3 | mutual: right | mutual: found |\n|---|---|---|---|---|")
     for name in PRIOR_SETS:

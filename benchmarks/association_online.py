@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.association_reid import PRIOR_SETS, Simulation, embedded, simulate
+from benchmarks.reid_scenes import Simulation, simulate
+from benchmarks.reid_vectors import CACHE, embedded, own_prior
 from pipeline.association.agreement import Agreement, agreement
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.online import Bounds, OnlineAssociator, arrivals
-from pipeline.association.prior import DistancePrior, fit_prior
+from pipeline.association.prior import DistancePrior
 from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import TrackletKey
 
@@ -81,14 +82,14 @@ def main() -> None:
     parser.add_argument("--tracklets", type=int, default=Bounds().tracklets)
     parser.add_argument("--per-person", type=int, default=Bounds().per_person)
     parser.add_argument("--revise-s", type=float, default=Bounds().revise_s)
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     arguments = parser.parse_args()
     bounds = Bounds(arguments.tracklets, arguments.per_person, arguments.revise_s)
 
     def load(name: str):  # type: ignore[no-untyped-def]
         return embedded(arguments.data / f"{name}.tar", arguments.model, arguments.embedder, arguments.cache)
 
-    prior = fit_prior(Path(arguments.model).stem, ", ".join(PRIOR_SETS), {name: load(name) for name in PRIOR_SETS})
+    prior = own_prior(arguments.data, arguments.model, arguments.embedder, arguments.cache)
     print(f"{bounds}, {arguments.seeds} scenes a row")
     print("| set | both + one | broken | IDF1 at once | online | afterwards | pair F1 at once | online | afterwards | "
           "revised | ms median | slowest |")  # fmt: skip

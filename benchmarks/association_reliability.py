@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.association_reid import PRIOR_SETS, SCENES, embedded, simulate
+from benchmarks.association_reid import SCENES
+from benchmarks.reid_scenes import simulate
+from benchmarks.reid_vectors import CACHE, embedded, own_prior
 from pipeline.association.associator import AverageLinkageAssociator
-from pipeline.association.prior import fit_prior
 from pipeline.config import AssociationConfig
 
 _EDGES = np.array([0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0])
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--prior", choices=["own", "generic"], default="own")
     parser.add_argument("--sets", nargs="+", default=["cuhk03_pair1_labeled", "viper", "prid2011"])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
 
@@ -43,7 +44,7 @@ def main() -> None:
 
     prior = None
     if args.prior == "own":
-        prior = fit_prior(Path(args.model).stem, ", ".join(PRIOR_SETS), {name: load(name) for name in PRIOR_SETS})
+        prior = own_prior(args.data, args.model, args.embedder, args.cache)
     printed: list[float] = []
     right: list[bool] = []
     for name, people, passers_by, broken in SCENES:

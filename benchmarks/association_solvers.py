@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.association_reid import PRIOR_SETS, Simulation, embedded, simulate
 from benchmarks.association_scale import make, own_prior
+from benchmarks.reid_scenes import Simulation, simulate
+from benchmarks.reid_vectors import CACHE, PRIOR_SETS, embedded
 from pipeline.association.affinity import Affinity
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.prior import DistancePrior, fit_prior
@@ -131,7 +132,7 @@ def main() -> None:
     parser.add_argument("--embedder", choices=["mgn", "openvino", "onnx"], default="openvino")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--stream", type=int, nargs="*", default=[3000], help="tracklets of the made-up stream")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     arguments = parser.parse_args()
     print("| scene | solver | pair F1 | precision | recall | IDF1 | objective | gap | largest part | cpu s |")
     print("|---|---|---|---|---|---|---|---|---|---|")

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.association_reid import Simulation, embedded, score
+from benchmarks.reid_scenes import Simulation
+from benchmarks.reid_scores import score
+from benchmarks.reid_vectors import CACHE, embedded
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.prior import LabelledCrops
 from pipeline.association.topology_report import ways_table
@@ -223,7 +225,7 @@ def main() -> None:
     parser.add_argument("--set", default="cuhk01_671")
     parser.add_argument("--model", default="bundled")
     parser.add_argument("--embedder", choices=["mgn", "openvino", "onnx"], default="openvino")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/association_reid"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--people", type=int, default=30)
     parser.add_argument("--cameras", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=150.0)
