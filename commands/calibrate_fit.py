@@ -137,7 +137,7 @@ def _pictures(args: argparse.Namespace, found: Mapping[str, Calibrated]) -> dict
     for camera_id, paths in parse_videos(args.videos) if args.videos else []:
         if camera_id not in found:
             raise UsageError(f"--videos: no calibration of camera {camera_id!r}; there are {', '.join(found)}")
-        frame = frame_of(paths[0], args.at)
+        frame = frame_of(paths[0], args.at).image
         size_wh = (frame.shape[1], frame.shape[0])
         calibration = scaled(found[camera_id], size_wh, f"camera {camera_id}")
         path = args.output.with_name(f"{args.output.stem}.{camera_id}.jpg")

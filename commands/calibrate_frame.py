@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.types import UInt8
+from pipeline.types import Frame
 from pipeline.video.reader import VideoReader
 
 
-def frame_of(path: Path, at_s: float) -> UInt8:
-    """The first frame `(H, W, 3)` BGR at or after `at_s`. Raises UsageError when the video ends before."""
+def frame_of(path: Path, at_s: float) -> Frame:
+    """The first whole frame at or after `at_s`. Raises UsageError when the video ends before."""
     with VideoReader("frame", (path,), start_s=at_s or None) as frames:
         for frame in frames:
             if not frame.damaged:
-                return frame.image
+                return frame
     raise UsageError(f"{path}: no whole frame at or after {at_s:g} s; choose an earlier --at")

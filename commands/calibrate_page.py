@@ -27,7 +27,8 @@ def write_pages(videos: list[str], at_s: float, folder: Path, *, overwrite: bool
     for path in pages.values():
         if path.exists() and not overwrite:
             raise UsageError(f"{path} is there already; --overwrite replaces it")
-    texts = {camera_id: page(camera_id, frame_of(paths[0], at_s)) for camera_id, paths in cameras}
+    frames = {camera_id: frame_of(paths[0], at_s) for camera_id, paths in cameras}
+    texts = {camera_id: page(camera_id, frame.image, frame.pixel_aspect) for camera_id, frame in frames.items()}
     folder.mkdir(parents=True, exist_ok=True)
     for camera_id, text in texts.items():
         atomic_write(pages[camera_id], text, 0o600)  # it holds a picture of people
@@ -37,12 +38,13 @@ def write_pages(videos: list[str], at_s: float, folder: Path, *, overwrite: bool
     return 0
 
 
-def page(camera_id: str, image: UInt8) -> str:
-    """The page of a camera for its frame `(H, W, 3)` BGR."""
+def page(camera_id: str, image: UInt8, pixel_aspect: float = 1.0) -> str:
+    """The page of a camera for its frame `(H, W, 3)` BGR; a pixel is shown `pixel_aspect` times as wide as high."""
     encoded = base64.b64encode(bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1])).decode()
     data = {
         "camera_id": camera_id,
         "size_wh": [image.shape[1], image.shape[0]],
+        "pixel_aspect": pixel_aspect,
         "image": f"data:image/jpeg;base64,{encoded}",
     }
     # "</" would end the script's element.
