@@ -17,12 +17,15 @@ from commands.album_people import Person
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 _STYLE = """
+:root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
-section{border-top:1px solid #ccc;padding:1rem 0}h2{font-size:1.1rem;margin:.2rem 0}
-ul{display:flex;flex-wrap:wrap;gap:.6rem;list-style:none;padding:0}li{width:7rem}
-img{height:12rem;width:7rem;object-fit:contain;border-radius:4px;background:#eee;display:block}
-small{display:block;color:#555;overflow-wrap:anywhere}.unsure img{outline:3px dashed #d55e00;outline-offset:-3px}
-@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#eee}small{color:#aaa}section{border-color:#444}}
+h1{line-height:1.2}section{border-top:1px solid #ccc;padding:1rem 0}h2{font-size:1.1rem;margin:.2rem 0}
+ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(6.4rem,1fr));gap:.8rem .6rem;list-style:none;padding:0}
+img{width:100%;aspect-ratio:7/12;object-fit:contain;border-radius:4px;background:#eee;display:block}
+small{display:block;color:#555;overflow-wrap:anywhere}a{color:inherit}a:focus-visible{outline:3px solid #06c}
+.unsure img{outline:3px dashed #d55e00;outline-offset:-3px}strong{font-weight:600;color:#b34e00}
+@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#eee}small{color:#aaa}section{border-color:#444}
+img{background:#333}strong{color:#ff9248}a:focus-visible{outline-color:#6af}}
 """
 UNSURE = 0.5
 """Below it an appearance is marked: it is likelier somebody else's. As `output.low_confidence` of a tracking run."""
@@ -89,14 +92,17 @@ def page(result: dict[str, Any], photos: Sequence[Path], source: Path, output: P
     several = [person for person in result["people"] if len(person["appearances"]) > 1]
     once = [person for person in result["people"] if len(person["appearances"]) == 1]
     total = sum(len(person["appearances"]) for person in result["people"])
+    title = f"{_counted(len(result['people']), 'person', 'people')} in {_counted(result['photos'], 'photo')}"
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Album</title>",
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Album: {title}</title>",
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; img-src 'self' file:; "
         "style-src 'unsafe-inline'\"><meta name=viewport content='width=device-width'>",
-        f"<style>{_STYLE}</style><h1>{len(result['people'])} people in {result['photos']} photos</h1>",
-        f"<p>{total} appearances; {len(several)} people are in more than one photo. A dashed frame: likelier somebody "
-        "else. Grouped by the looks of the whole body: other clothes can make another person of somebody.</p>",
+        f"<style>{_STYLE}</style><main><h1>{title}</h1>",
+        f"<p>{_counted(total, 'appearance')}, grouped by the looks of the whole body: other clothes can make another "
+        f"person of somebody. A picture leads to its photo. {_doubts(result)}{_lost(result)}</p>",
     ]
+    if not total:
+        parts.append("<p>Nobody was found. A smaller <code>--min-confidence</code> finds more.</p>")
     parts += [_section(person, where, output) for person in several]
     if once:
         parts.append(f"<section><h2>Seen once: {len(once)}</h2><ul>")
@@ -109,22 +115,37 @@ def page(result: dict[str, Any], photos: Sequence[Path], source: Path, output: P
         if names:
             listed = "".join(f"<small>{html.escape(name)}</small>" for name in names)
             parts.append(f"<section><details><summary>{title}: {len(names)}</summary>{listed}</details></section>")
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts) + "\n</main></html>\n"
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def _doubts(result: dict[str, Any]) -> str:
+    sure = [a["link_confidence"] for person in result["people"] for a in person["appearances"]]
+    return "A dashed frame: likelier somebody else. " if any(value < UNSURE for value in sure) else ""
+
+
+def _lost(result: dict[str, Any]) -> str:
+    lost = len(result["unreadable"])
+    return f"<strong>{_counted(lost, 'photo')} could not be read</strong>, listed at the end." if lost else ""
 
 
 def _section(person: dict[str, Any], where: dict[str, Path], output: Path) -> str:
     items = "".join(_item(appearance, person["person_id"], where, output) for appearance in person["appearances"])
     photos = len({appearance["photo"] for appearance in person["appearances"]})
-    title = f"Person {person['person_id']}: {photos} photo{'s' * (photos > 1)}"
-    return f"<section><h2>{title}</h2><ul>{items}</ul></section>"
+    title = f"Person {person['person_id']}: {_counted(photos, 'photo')}"
+    return f'<section id="person-{person["person_id"]}"><h2>{title}</h2><ul>{items}</ul></section>'
 
 
 def _item(appearance: dict[str, Any], person: int, where: dict[str, Path], output: Path) -> str:
     name = html.escape(appearance["photo"])
     target = html.escape(quote(os.fsencode(os.path.relpath(where[appearance["photo"]], output))))
-    unsure = " class=unsure" if appearance["link_confidence"] < UNSURE else ""
+    unsure = appearance["link_confidence"] < UNSURE
+    doubt = f"<strong>only {100 * appearance['link_confidence']:.0f} % sure</strong> " if unsure else ""
     image = f'<img src="{html.escape(quote(appearance["crop"]))}" alt="person {person} in {name}" loading=lazy>'
-    return f'<li{unsure}><a href="{target}">{image}</a><small>{name}</small></li>'
+    return f'<li{" class=unsure" * unsure}><a href="{target}">{image}</a><small>{doubt}{name}</small></li>'
 
 
 def _shown(path: Path) -> str:

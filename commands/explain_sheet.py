@@ -107,7 +107,7 @@ def _cut_out(run: StoredRun, camera_id: str, wanted: Wanted, pictures: Pictures)
 
 
 def _crop(frame: Frame, xyxy: Float32) -> str:
-    """The box of the frame, as JPEG in base64."""
+    """The box of the frame, as JPEG in base64, its pixels made square."""
     x1, y1, x2, y2 = xyxy.tolist()
     margin_x, margin_y = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
     height, width = frame.image.shape[:2]
@@ -116,7 +116,7 @@ def _crop(frame: Frame, xyxy: Float32) -> str:
     right, bottom = min(max(int(x2 + margin_x), left) + 1, width), min(max(int(y2 + margin_y), top) + 1, height)
     image: UInt8 = frame.image[top:bottom, left:right]
     scale = _HEIGHT_PX / image.shape[0]
-    size = (min(max(round(image.shape[1] * scale), 1), _WIDEST_PX), _HEIGHT_PX)
+    size = (min(max(round(image.shape[1] * frame.pixel_aspect * scale), 1), _WIDEST_PX), _HEIGHT_PX)
     _, data = cv2.imencode(
         ".jpg", cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     )

@@ -108,3 +108,12 @@ def test_a_box_outside_of_the_image_or_a_sliver_is_shown_as_what_there_is() -> N
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
         assert image.shape[0] == 192
         assert image.shape[1] <= 960
+
+
+@pytest.mark.parametrize("pixel_aspect", [0.5, 1.0, 16 / 11])
+def test_people_are_shown_as_wide_as_they_are(pixel_aspect: float) -> None:
+    """A crop of an anamorphic video was shown squeezed."""
+    frame = Frame("a", 0, 0.0, np.zeros((576, 720, 3), np.uint8), pixel_aspect=pixel_aspect)
+    data = np.frombuffer(base64.b64decode(_crop(frame, np.array([100, 100, 200, 300], np.float32))), np.uint8)
+    height, width = cv2.imdecode(data, cv2.IMREAD_COLOR).shape[:2]
+    assert width / height == pytest.approx(pixel_aspect * 121 / 241, rel=0.02)
