@@ -93,6 +93,10 @@ class TrackerConfig(Section):
     min_observed_share: Fraction = Field(
         default=0.4, description="Tracklets that were seen in less of their frames are dropped: flicker, not a person."
     )
+    lead_in_s: Seconds = Field(
+        default=1.0,
+        description="How far before its first sure box a track is led back over weak ones (docs/tracking.md); 0 = not.",
+    )
     smooth_s: Seconds = Field(default=0.35, description="Boxes of a tracklet are smoothed over this time; 0 = not.")
     clothes: bool = Field(
         default=True, description="bytetrack: look at the colours of clothes, for people who cross (docs/tracking.md)."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config import TrackerConfig
+from pipeline.stages.lead_in import Spare, SpareBoxes, lead_in
 from pipeline.types import Detections, Float32, Float64, TrackedBoxes, Tracklet
 
 
@@ -29,6 +30,8 @@ class _Open:
     observed: list[bool] = field(default_factory=list)
     passed_over: list[int] = field(default_factory=list)
     """Rows of frames that the detector did not look at."""
+    earlier: tuple[Spare, ...] = ()
+    """What no track took in the frames before it."""
 
 
 class TrackletBuilder:
@@ -45,6 +48,7 @@ class TrackletBuilder:
         self._camera_id = camera_id
         self._config = config
         self._open: dict[int, _Open] = {}
+        self._spare = SpareBoxes(config.lead_in_s)
         self._frames = 0
         self._first_s = 0.0
         self._look_s = 0.0
@@ -60,12 +64,15 @@ class TrackletBuilder:
         self._last_s = self._look_s = time_s
         ids = tracked.track_id.tolist()
         for track_id, xyxy, row in zip(ids, tracked.xyxy, tracked.detection_row.tolist(), strict=True):
-            track = self._open.setdefault(track_id, _Open())
+            track = self._open.get(track_id)
+            if track is None:
+                track = self._open[track_id] = _Open(earlier=self._spare.recent())
             track.frame_index.append(frame_index)
             track.time_s.append(time_s)
             track.xyxy.append(xyxy)
             track.confidence.append(float(detections.confidence[row]) if row >= 0 else 0.0)
             track.observed.append(row >= 0)
+        self._spare.add(frame_index, time_s, tracked, detections)
         listed = set(ids)
         return self._close([track_id for track_id in self._open if track_id not in listed])
 
@@ -74,6 +81,7 @@ class TrackletBuilder:
         if time_s <= self._last_s:
             raise ValueError(f"frames must come in order of time: {time_s} s after {self._last_s} s")
         self._last_s = time_s
+        self._spare.add(frame_index, time_s, None, Detections.empty())
         for track in self._open.values():
             track.passed_over.append(len(track.frame_index))
             track.frame_index.append(frame_index)
@@ -108,17 +116,24 @@ class TrackletBuilder:
         passed_over = sum(part.start <= row < part.stop for row in track.passed_over)
         if len(seen) < self._config.min_observed_share * (part.stop - part.start - passed_over):
             return None
-        time_s = time_s[part]
-        seen_s = np.array(track.time_s)[seen]
-        boxes = self._smooth_runs(seen_s, np.array(track.xyxy, np.float64)[seen])
+        seen_s = time_s[seen]
+        boxes = np.array(track.xyxy, np.float64)[seen]
+        before = lead_in(track.earlier, seen_s, boxes) if track.earlier else {}
+        frames = [frame for frame in track.earlier if before and frame.frame_index >= min(before)]
+        led = [frame.frame_index in before for frame in frames]
+        lead = np.array([before[index][0] for index in sorted(before)], np.float64).reshape(-1, 4)
+        time_s = np.append([frame.time_s for frame in frames], time_s[part])
+        seen_s = np.append([frame.time_s for frame in frames if frame.frame_index in before], seen_s)
+        boxes = self._smooth_runs(seen_s, np.concatenate([lead, boxes]))
         edges = [np.interp(time_s, seen_s, boxes[:, k]) for k in range(4)]
+        weak = [before[frame.frame_index][1] if own else 0.0 for frame, own in zip(frames, led, strict=True)]
         return Tracklet(
             key=(self._camera_id, track_id),
-            frame_index=np.array(track.frame_index[part]),
+            frame_index=np.array([frame.frame_index for frame in frames] + track.frame_index[part]),
             time_s=time_s,
             xyxy=np.stack(edges, axis=1),
-            confidence=np.array(track.confidence[part]),
-            observed=np.array(track.observed[part]),
+            confidence=np.array(weak + track.confidence[part]),
+            observed=np.array(led + track.observed[part]),
         )
 
     def _smooth_runs(self, seen_s: Float64, boxes: Float64) -> Float64:
