@@ -1,0 +1,146 @@
+"""The findings that association was built on, as tables: tails, centring, rivals, and what `prefer` stands for.
+
+    python -m benchmarks.association_findings --data ../shared/data/reid \
+        --model ../shared/models/person-reidentification-retail-0277/person-reidentification-retail-0277.xml
+    python -m benchmarks.association_findings --data ../shared/data/reid --model bundled --tables tails centring
+
+- tails: quantiles of the distances of two people in two cameras, in standard deviations below their mean, tracklets of
+  up to 5 crops, beside those of a logistic and a normal distribution; left empty where fewer than 4 pairs lie below;
+- centring: share of the pairs of one person nearer than all but 1 in 1000 of the pairs of two, 60 people in two
+  cameras, before and after each camera's mean person is taken out; and the mean distances of one person and of two;
+- rivals: pair F1 and false links, true and printed, with and without rivals weighed (no centring; clocks unknown);
+- prefer: pair precision and recall by the probability from which groups are joined.
+
+`rivals` and `prefer` are of the sets that constants are tuned on (`PRIOR_SETS` of benchmarks/reid_vectors.py), with the
+prior fitted on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import logistic, norm
+
+from benchmarks.association_ablation_runs import rivals_ignored
+from benchmarks.reid_scores import false_rate, measure
+from benchmarks.reid_vectors import CACHE, embedded, embedder_of, own_prior
+from pipeline.association.centring import centre
+from pipeline.association.prior import SCALE_OF_STD, DistancePrior, LabelledCrops
+from pipeline.association.similarity import aggregate
+from pipeline.config import AssociationConfig
+from pipeline.types import Embeddings, Float64
+
+Load = Callable[[str], LabelledCrops]
+
+QUANTILES = (1e-5, 1e-4, 1e-3, 1e-2)
+LEAST_BELOW = 4
+TAILS = ("cuhk03_pair1_labeled", "viper", "prid2011", "pku_reid_train")
+CENTRED = ("pku_reid_train", "cuhk01_671", "prid2011", "viper", "cuhk03_pair1_labeled")
+CENTRED_PEOPLE = 60
+RIVALS = (("pku_reid_train", 50, 0), ("cuhk01_671", 50, 50), ("cuhk01_671", 200, 200), ("3dpes", 50, 50))
+PREFER = (("cuhk01_671", 50, 50), ("pku_reid_train", 30, 30), ("3dpes", 50, 50))
+PROBABILITIES = (0.95, 0.9, 0.8, 0.5, 0.2, 0.1)
+
+
+def table(head: list[str], rows: Iterator[list[str]]) -> None:
+    """Print as Markdown."""
+    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def between_cameras(rows: Embeddings) -> tuple[Float64, Float64]:
+    """Cosine distances of tracklets in two cameras: of one person, and of two."""
+    tracklets = aggregate(rows)
+    camera, person = (np.array([key[part] for key in tracklets.keys]) for part in (0, 1))
+    vector = tracklets.vector.astype(np.float64)
+    upper = np.triu(camera[:, None] != camera, 1)
+    distance, same = (1 - vector @ vector.T)[upper], (person[:, None] == person)[upper]
+    return distance[same], distance[~same]
+
+
+def tails(load: Load) -> Iterator[list[str]]:
+    """A row a set, then the two distributions."""
+    for name in TAILS:
+        _, two = between_cameras(load(name).as_embeddings(5))
+        below = [(two.mean() - np.quantile(two, q)) / two.std() for q in QUANTILES]
+        told = [f"{z:.1f}" if q * len(two) >= LEAST_BELOW else "" for q, z in zip(QUANTILES, below, strict=True)]
+        yield [name, f"{len(two):,}", *told]
+    yield ["logistic", "", *(f"{-logistic.ppf(q) * SCALE_OF_STD:.1f}" for q in QUANTILES)]
+    yield ["normal", "", *(f"{-norm.ppf(q):.1f}" for q in QUANTILES)]
+
+
+def centring(load: Load) -> Iterator[list[str]]:
+    """A row a set: recall at 1e-3 and mean distances, plain and centred."""
+    for name in CENTRED:
+        crops = load(name)
+        seen = {p: len(np.unique(crops.camera[crops.person == p])) for p in np.unique(crops.person).tolist()}
+        both = [p for p, cameras in sorted(seen.items()) if cameras > 1]
+        people = np.random.default_rng(0).permutation(both)[:CENTRED_PEOPLE]
+        taken = np.isin(crops.person, people)
+        plain = LabelledCrops(crops.vector[taken], crops.person[taken], crops.camera[taken]).as_embeddings(5)
+        cells = []
+        for rows in (plain, centre(plain, {key: key[1] for key in plain.keys})):
+            one, two = between_cameras(rows)
+            recall = float((one <= np.quantile(two, 1e-3)).mean())
+            cells.append((f"{recall:.2f}", f"{one.mean():.3f}", f"{two.mean():.3f}"))
+        yield [name, str(len(people)), *(" -> ".join(pair) for pair in zip(*cells, strict=True))]
+
+
+def rivals(load: Load, prior: DistancePrior, seeds: int) -> Iterator[list[str]]:
+    """A row a scene: without and with."""
+    config = AssociationConfig(centre_min_people=10**6)
+    for name, people, passers_by in RIVALS:
+        cells = []
+        for context in (rivals_ignored(), nullcontext()):
+            with context:
+                row = measure(load(name), prior, (people, passers_by, 0.0), seeds, config)
+            cells.append(f"{row['pair_f1']:.3f}; {false_rate(row)}")
+        yield [f"{name} {people} + {passers_by}", *cells]
+
+
+def prefer(load: Load, prior: DistancePrior, seeds: int) -> Iterator[list[str]]:
+    """A row a scene, a column a probability."""
+    for name, people, passers_by in PREFER:
+        cells = []
+        for probability in PROBABILITIES:
+            config = AssociationConfig(min_link_probability=probability)
+            row = measure(load(name), prior, (people, passers_by, 0.0), seeds, config)
+            cells.append(f"{row['pair_precision']:.2f} / {row['pair_recall']:.2f}")
+        yield [f"{name} {people} + {passers_by}", *cells]
+
+
+def main() -> None:
+    """Print the tables that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of <set>.tar")
+    parser.add_argument("--model", default="bundled")
+    names = ("tails", "centring", "rivals", "prefer")
+    parser.add_argument("--tables", nargs="+", choices=names, default=names)
+    parser.add_argument("--seeds", type=int, default=2, help="scenes a row")
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    args = parser.parse_args()
+
+    def load(name: str) -> LabelledCrops:
+        return embedded(args.data / f"{name}.tar", args.model, embedder_of(args.model), args.cache)
+
+    if "tails" in args.tables:
+        table(["set", "pairs", *(f"{q:g}" for q in QUANTILES)], tails(load))
+    if "centring" in args.tables:
+        table(["set", "people", "recall at 1e-3", "one person", "two people"], centring(load))
+    if not {"rivals", "prefer"} & set(args.tables):
+        return
+    prior = own_prior(args.data, args.model, embedder_of(args.model), args.cache)
+    if "rivals" in args.tables:
+        head = ["scene", "without: pair F1, false links (printed)", "with"]
+        table(head, rivals(load, prior, args.seeds))
+    if "prefer" in args.tables:
+        table(["precision / recall", *map(str, PROBABILITIES)], prefer(load, prior, args.seeds))
+
+
+if __name__ == "__main__":
+    main()
