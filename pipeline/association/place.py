@@ -28,7 +28,7 @@ _ASTRAY_M = 1.5
 _COMPANY = 0.15
 """Share of two people at one time who are side by side, at about _COMPANY_M."""
 _COMPANY_M = 1.0
-_MEMORY_S = 2.0
+MEMORY_S = 2.0
 """Errors of positions last about as long: instants nearer to each other count as one."""
 _MOST_INSTANTS = 3.0
 """What lasts longer is no error of boxes but of calibration, the same all along: it is not counted again."""
@@ -109,17 +109,23 @@ def _together(tracks: FloorTracks, a: Int64, b: Int64, floor_m2: float, slack_s:
     spread = tracks.covariance[row_a].astype(np.float64) + tracks.covariance[row_b]
     told = np.isfinite(apart).all(axis=2) & (common >= 0)[:, None]
     apart[~told] = 0.0
-    moved = _WALK_M_S * slack_s
-    own = FOOT_SPREAD_M**2 + moved**2
-    same = (1 - _ASTRAY) * _normal(apart, spread, own) + _ASTRAY * _normal(apart, spread, own + _ASTRAY_M**2)
-    other = (1 - _COMPANY) / floor_m2 + _COMPANY * _normal(apart, spread, own + _COMPANY_M**2)
-    ratio = np.log(same + 1e-30) - np.log(other)
+    ratio = instant_log_odds(apart, spread, floor_m2, slack_s)
     number = told.sum(axis=1)
     mean = np.where(told, ratio, 0.0).sum(axis=1) / np.maximum(number, 1)
     lasted = np.maximum(common, 0) * STEP_S * number / _SAMPLES
-    instants = np.minimum(1.0 + lasted / _MEMORY_S, _MOST_INSTANTS)
+    instants = np.minimum(1.0 + lasted / MEMORY_S, _MOST_INSTANTS)
     seen = (number > 0) & (tracks.camera[a] != tracks.camera[b])
     return np.where(seen, mean * instants, 0.0), seen
+
+
+def instant_log_odds(apart: Float64, spread: Float64, floor_m2: float, slack_s: float) -> Float64:
+    """Log-likelihood ratio of one instant, `(...)`, of positions `apart (..., 2)` m in two views, the sum of whose
+    covariances is `spread (..., 3)` m^2 (xx, xy, yy)."""
+    own = FOOT_SPREAD_M**2 + (_WALK_M_S * slack_s) ** 2
+    same = (1 - _ASTRAY) * _normal(apart, spread, own) + _ASTRAY * _normal(apart, spread, own + _ASTRAY_M**2)
+    other = (1 - _COMPANY) / floor_m2 + _COMPANY * _normal(apart, spread, own + _COMPANY_M**2)
+    result: Float64 = np.log(same + 1e-30) - np.log(other)
+    return result
 
 
 def seen_at_once(tracks: FloorTracks, left: Int64, right: Int64) -> Bool:

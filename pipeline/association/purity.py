@@ -1,6 +1,7 @@
-"""Tracklets fit to link: where the tracker went on with somebody else (switches.py), the tracklet is split.
+"""Tracklets fit to link: where the tracker went on with somebody else, the tracklet is split.
 
-A tracker goes on by motion alone; whether it was right is asked of appearance afterwards.
+A tracker goes on by motion; whether it was right is asked afterwards: of appearance (switches.py), and of other views
+of the same floor (floor_switches.py).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 from pipeline.association.affinity import Compared, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
 from pipeline.association.crowd_solver import CalibratedCrowd, calibrate_crowd
+from pipeline.association.floor_switches import find_floor_cuts
 from pipeline.association.prior import DistancePrior
-from pipeline.association.switches import agree, find_cuts, learn_looks, neighbours
+from pipeline.association.switches import Cut, Looks, agree, find_cuts, learn_looks, neighbours
 from pipeline.config import AssociationConfig, TrackerConfig
 from pipeline.types import Embeddings, Scene, Tracklet, TrackletKey
 
@@ -51,34 +53,57 @@ def purify(
     *,
     keep: TrackerConfig | None = None,
 ) -> Purified:
-    """Split the tracklets that look like two people before and after some moment.
+    """Split the tracklets that look like two people before and after some moment, or that other views of the floor
+    show to be two.
 
     The part before the first cut keeps its id, later parts get ids above all others of the camera. A gap (unseen for
     `config.split_gap_s` or more) wants a crop on each side, any other moment more (switches.py). A part that
     TrackletBuilder would have dropped by the rule in `keep` (default: the settings' defaults) is dropped.
     """
+    keep = keep or TrackerConfig()
     ordered = sorted(tracklets, key=lambda t: t.key)
     usable = usable_embeddings(ordered, embeddings)
+    rows_of = _rows_of(usable)
+    looks: Looks | None = None
+    cuts: dict[TrackletKey, list[Cut]] = {}
+    if any(len(rows) > 1 for rows in rows_of.values()):
+        compared = _compared(ordered, usable, scene, config, prior)
+        looks = learn_looks(usable, compared.calibration.different_within)
+    if looks is not None:
+        overlap = neighbours(ordered)
+        found = [
+            find_cuts(t, t.gaps(config.split_gap_s), overlap[n], _take(usable, rows_of.get(t.key, [])), looks)
+            for n, t in enumerate(ordered)
+        ]
+        cuts = {t.key: own for t, own in zip(ordered, agree(ordered, found), strict=True)}
+    by_looks = _apply(ordered, embeddings, cuts, keep)
+    return _by_place(by_looks, looks, scene, config, keep)
+
+
+def _by_place(
+    pure: Purified, looks: Looks | None, scene: Scene, config: AssociationConfig, keep: TrackerConfig
+) -> Purified:
+    """Split further what other views of the floor show to be two people, unless looks speak against it."""
+    usable = usable_embeddings(pure.tracklets, pure.embeddings)
+    rows_of = _rows_of(usable)
+
+    def one_person(number: int, row: int) -> float:
+        tracklet = pure.tracklets[number]
+        crops = _take(usable, rows_of.get(tracklet.key, []))
+        middle = int(np.searchsorted(crops.frame_index, tracklet.frame_index[row]))
+        return looks.evidence(crops, 0, middle, len(crops)) if looks is not None and 0 < middle < len(crops) else 0.0
+
+    found = find_floor_cuts(pure.tracklets, scene, config, one_person)
+    cuts = {t.key: own for t, own in zip(pure.tracklets, found, strict=True)}
+    again = _apply(pure.tracklets, pure.embeddings, cuts, keep)
+    return replace(again, splits=pure.splits + again.splits)
+
+
+def _rows_of(embeddings: Embeddings) -> dict[TrackletKey, list[int]]:
     rows_of: dict[TrackletKey, list[int]] = {}
-    for row, key in enumerate(usable.keys):
+    for row, key in enumerate(embeddings.keys):
         rows_of.setdefault(key, []).append(row)
-    if not any(len(rows) > 1 for rows in rows_of.values()):
-        return Purified(tuple(ordered), embeddings, ())
-    compared = _compared(ordered, usable, scene, config, prior)
-    looks = learn_looks(usable, compared.calibration.different_within)
-    if looks is None:
-        return Purified(tuple(ordered), embeddings, ())
-    overlap = neighbours(ordered)
-    found = [
-        find_cuts(t, t.gaps(config.split_gap_s), overlap[n], _take(usable, rows_of.get(t.key, [])), looks)
-        for n, t in enumerate(ordered)
-    ]
-    cuts = {t.key: [(c.row, c.log_odds) for c in own] for t, own in zip(ordered, agree(ordered, found), strict=True)}
-    return (
-        _apply(ordered, embeddings, cuts, keep or TrackerConfig())
-        if any(cuts.values())
-        else Purified(tuple(ordered), embeddings, ())
-    )
+    return rows_of
 
 
 def _compared(
@@ -126,9 +151,12 @@ def _take(embeddings: Embeddings, rows: list[int]) -> Embeddings:
 def _apply(
     ordered: Sequence[Tracklet],
     embeddings: Embeddings,
-    cuts: dict[TrackletKey, list[tuple[int, float]]],
+    cuts: dict[TrackletKey, list[Cut]],
     keep: TrackerConfig,
 ) -> Purified:
+    """The tracklets `ordered` by key with their `cuts` made."""
+    if not any(cuts.values()):
+        return Purified(tuple(ordered), embeddings, ())
     next_id: dict[str, int] = {}
     for tracklet in ordered:
         next_id[tracklet.camera_id] = max(next_id.get(tracklet.camera_id, 0), tracklet.key[1] + 1)
@@ -141,20 +169,20 @@ def _apply(
         if not places:
             parts.append(tracklet)
             continue
-        bounds = [0, *(row for row, _ in places), len(tracklet)]
+        bounds = [0, *(cut.row for cut in places), len(tracklet)]
         keys = [tracklet.key]
-        for row, _ in places:
+        for cut in places:
             keys.append((tracklet.camera_id, next_id[tracklet.camera_id]))
             next_id[tracklet.camera_id] += 1
-            renamed.setdefault(tracklet.key, []).append((int(tracklet.frame_index[row]), keys[-1]))
+            renamed.setdefault(tracklet.key, []).append((int(tracklet.frame_index[cut.row]), keys[-1]))
         pieces = [_rows(tracklet, *part) for part in zip(keys, bounds[:-1], bounds[1:], strict=True)]
         short = [piece.key for piece in pieces if _is_tentative(piece, keep)]
         parts += [piece for piece in pieces if piece.key not in short]
         gone.update(short)
-        for new_key, (row, log_odds) in zip(keys[1:], places, strict=True):
+        for new_key, cut in zip(keys[1:], places, strict=True):
             beside = (tracklet.key, new_key) if new_key == keys[1] else (new_key,)
             dropped = tuple(key for key in beside if key in short)
-            splits.append(Split(tracklet.key, new_key, float(tracklet.time_s[row]), log_odds, dropped))
+            splits.append(Split(tracklet.key, new_key, float(tracklet.time_s[cut.row]), cut.log_odds, dropped))
     relabelled = [
         _key_at(renamed.get(key, []), key, int(frame))
         for key, frame in zip(embeddings.keys, embeddings.frame_index, strict=True)

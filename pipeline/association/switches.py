@@ -134,7 +134,7 @@ def find_cuts(
     """The cuts of one tracklet, by row. `gap_rows` as of Tracklet.gaps; `overlap (T,)` as of `neighbours`; `crops`:
     the tracklet's own, in order of time."""
     place: Int64 = np.searchsorted(tracklet.frame_index, crops.frame_index)
-    between = [_between(tracklet, gap_rows, overlap, int(a), int(b)) for a, b in itertools.pairwise(place)]
+    between = [cut_between(tracklet, gap_rows, overlap, int(a), int(b)) for a, b in itertools.pairwise(place)]
     cuts: list[Cut] = []
     waiting = [(0, len(place))]
     while waiting:
@@ -155,7 +155,7 @@ def find_cuts(
     return sorted(cuts, key=lambda cut: cut.row)
 
 
-def _between(
+def cut_between(
     tracklet: Tracklet, gap_rows: Sequence[tuple[int, int]], overlap: Float64, a: int, b: int
 ) -> tuple[int, float, bool]:
     """Where to cut between the boxes of two crops, the log-odds before any look that nothing happened, and if a gap is
