@@ -1,4 +1,4 @@
-"""Frames a second by stage for 1, 2 and 4 cameras, peak memory, and memory against the length of the video.
+"""Frames a second, in all and by stage, for 1, 2 and 4 cameras; peak memory, also against the length of the video.
 
     python -m benchmarks.pipeline VIDEO [-- ARGUMENTS OF run.py track]
 
@@ -24,11 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: the summary of --json, wall-clock seconds by stage, and the peak of the process's memory in MiB."""
+    """One run: the summary of --json, wall-clock seconds by stage, the process's peak memory in MiB and CPU seconds."""
 
     summary: dict[str, Any]
     seconds: dict[str, float]
     peak_mib: float
+    cpu_s: float
+    """Of all cores, from start to end: a busy machine hardly changes it."""
 
     @property
     def frames(self) -> int:
@@ -49,15 +51,17 @@ def measure(videos: Sequence[str], arguments: Sequence[str]) -> Measured:
                 raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
             out.seek(0)
             summary = json.loads(out.read())
-    return Measured(summary, summary["seconds"], usage.ru_maxrss / 1024)
+    return Measured(summary, summary["seconds"], usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def row(name: str, run: Measured) -> str:
     """A line of the table: frames a second in all and milliseconds a frame by stage."""
     per_frame = {stage: 1000 * run.seconds.get(stage, 0.0) / run.frames for stage in STAGES}
-    tracking = sum(run.seconds.get(stage, 0.0) for stage in STAGES if stage != "overlays")
+    everything = sum(per_frame.values())
+    rates = f"{1000 / everything:.1f} | {1000 / (everything - per_frame['overlays']):.1f}"
     stages = " | ".join(f"{per_frame[stage]:.1f}" for stage in STAGES)
-    return f"| {name} | {run.frames} | {run.frames / tracking:.1f} | {stages} | {run.peak_mib:.0f} |"
+    cpu = 1000 * run.cpu_s / run.frames
+    return f"| {name} | {run.frames} | {rates} | {stages} | {cpu:.0f} | {run.peak_mib:.0f} |"
 
 
 STAGES = ("decode_wait", "detect", "track", "embed", "associate", "write", "overlays")
@@ -68,11 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--cameras", type=int, nargs="*", default=[1, 2, 4])
-    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 2, 4, 8], help="times the video, one camera")
+    parser.add_argument("--lengths", type=int, nargs="*", default=[1, 2, 4, 8], help="times the video, one camera")
     args, more = parser.parse_known_args()
     more = [argument for argument in more if argument != "--"]
-    print("| run | frames | frames/s without overlays | " + " | ".join(f"{s} ms" for s in STAGES) + " | peak MiB |")
-    print("|" + "---|" * (len(STAGES) + 4))
+    stages = " | ".join(f"{stage} ms" for stage in STAGES)
+    print(f"| run | frames | frames/s | without overlays | {stages} | CPU ms a frame, start and all | peak MiB |")
+    print("|" + "---|" * (len(STAGES) + 6))
     for cameras in args.cameras:
         videos = [f"cam{i + 1}={args.video}" for i in range(cameras)]
         print(row(f"{cameras} cameras" if cameras > 1 else "1 camera", measure(videos, more)), flush=True)

@@ -125,6 +125,10 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     stored = config.stored_size_wh
     paths = [root / name if name else root for name in config.data or ("",)]
     for path in paths:
+        if config.data and not path.exists():
+            raise UsageError(
+                f"{path}: no such folder or tar of crops; the sets of `data` are looked for in --data {root}"
+            )
         datasets.tell_counts(path, config.split)
     tables = [datasets.load_crops(path, stored, cache, config.split) for path in paths]
     if config.keypoints is not None:

@@ -261,7 +261,7 @@ def held_out_identities(identity: Int64, count: int, seed: int, name: str) -> In
     """
     known = np.unique(identity[identity >= 0])
     if count > len(known):
-        raise UsageError(f"{name}: {count} identities to hold out, only {len(known)} there")
+        raise UsageError(f"{name}: {count} identities to hold back, only {len(known)} there; hold back fewer")
     return np.random.default_rng(seed).permutation(known)[:count]
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from pipeline.config import RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
-from pipeline.weights import WeightCard
+from pipeline.weights import WeightCard, load_card
 from reid.augment import augment, augment_posed
 from reid.checkpoint import first_model, load_checkpoint, save_checkpoint
 from reid.datasets import CropTable
@@ -68,6 +68,7 @@ class Trainer:
         self.config, self.data, self.folder, self.workers = config, data, folder, workers
         self.device = torch.device(device)
         model = first_model(config)
+        self._seen_before = load_card(Path(config.initial)).training_data if config.initial else ()
         self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
         student = Student(model, self.classes, width, neck=config.neck, verifies=config.loss.verification > 0)
@@ -159,6 +160,7 @@ class Trainer:
     def export(self, path: Path) -> Path:
         """Write the (averaged) network to `path` with a card that says how it was trained."""
         config = self.config
+        own = (*self.data.labelled.names, *(self.data.unlabelled.names if self.data.unlabelled else ()))
         settings = {"trunk": config.trunk, "reduced": config.reduced, "training": config.model_dump(mode="json")}
         if config.architecture != MGN:
             settings["architecture"] = config.architecture.model_dump(mode="json")
@@ -169,7 +171,7 @@ class Trainer:
             architecture=config.architecture.describe(config.trunk, config.reduced),
             input_size_wh=config.input_size_wh,
             licence="that of the training data",
-            training_data=(*self.data.labelled.names, *(self.data.unlabelled.names if self.data.unlabelled else ())),
+            training_data=tuple(dict.fromkeys([*own, *self._seen_before])),
             settings=settings,
         )
         model = self.best_model

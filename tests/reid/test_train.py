@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ import torch
 from commands import train_reid
 from pipeline.config import EmbedderConfig, RuntimeConfig
 from pipeline.errors import UsageError
+from pipeline.weights import load_card
 from reid import build_embedder, datasets
 from reid.train import TrainData, Trainer, learning_rate
 from reid.train_config import TrainConfig
 from run import main
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = (16, 48)
 
 
@@ -150,12 +153,35 @@ def test_the_command_trains_resumes_and_leaves_weights_that_run(
     assert main([*command, "--steps", "2"]) == 0
     assert main(command) == 2  # holds a training already
     assert "--resume" in capsys.readouterr().err
+    command[4] = str(tmp_path / "people")  # the set itself, where `data` wants the folder around it
+    assert main([*command, "--resume"]) == 2
+    assert (
+        "people/people: no such folder or tar of crops; the sets of `data` are looked for in --data"
+        in capsys.readouterr().err
+    )
+    command[4] = str(tmp_path)
     assert main([*command, "--resume"]) == 0
     logging.getLogger().handlers.clear()
     crops = [np.zeros((20, 10, 3), np.uint8), np.full((60, 30, 3), 200, np.uint8)]
     model = tmp_path / "out" / "weights.safetensors"
     vectors = build_embedder(EmbedderConfig(model=str(model)), RuntimeConfig(device="cpu", threads=1)).embed(crops)
     assert vectors.shape == (2, 64)
+
+
+def test_the_recipe_for_one_s_own_people_starts_from_the_bundled_weights(
+    tmp_path: Path, people: datasets.CropTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings as docs/reid.md prints them."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs" / "reid.md").read_text(encoding="utf-8").split("Write `mine.yaml`", 1)[1]
+    block = [line for line in text.split("\n3. ", 1)[0].splitlines() if line.startswith("       ")]
+    (tmp_path / "mine.yaml").write_text("\n".join(line[7:] for line in block))
+    settings = train_reid.load_train_config(tmp_path / "mine.yaml")
+    assert settings.data == () and settings.hold_out == {"people": 50}, "--data people is the set itself"
+    small = settings.model_copy(update={"identities": 2, "crops": 2, "precision": "f32"})
+    trainer = Trainer(small, TrainData(people), tmp_path / "out")
+    trainer.run(max_steps=1)
+    assert trainer.step == 1
 
 
 def test_a_training_goes_on_from_weights_of_ours_and_from_no_others(people: datasets.CropTable, tmp_path: Path) -> None:
@@ -168,6 +194,10 @@ def test_a_training_goes_on_from_weights_of_ours_and_from_no_others(people: data
         assert torch.equal(value, expected[name].half().float() if value.is_floating_point() else expected[name]), name
     assert all(parameter.requires_grad for parameter in second.student.model.parameters())
     second.run(max_steps=1)
+    another = replace(people, names=("mine",))
+    third = Trainer(config(initial=str(path)), TrainData(another), tmp_path / "another")
+    card = load_card(third.export(tmp_path / "more.safetensors"))
+    assert card.training_data == ("mine", *people.names), "what the weights saw before is not forgotten"
     assert not torch.equal(second.student.model.shared[1][0].weight, expected["shared.1.0.weight"].half().float())
     with pytest.raises(UsageError, match="8 x 8, the settings ask for MGN, light trunk, 8 x 16"):
         Trainer(config(initial=str(path), reduced=16), TrainData(people), tmp_path / "third")
