@@ -137,9 +137,12 @@ def _pictures(args: argparse.Namespace, found: Mapping[str, Calibrated]) -> dict
     for camera_id, paths in parse_videos(args.videos) if args.videos else []:
         if camera_id not in found:
             raise UsageError(f"--videos: no calibration of camera {camera_id!r}; there are {', '.join(found)}")
-        frame = frame_of(paths[0], args.at).image
+        shot = frame_of(paths[0], args.at)
+        frame = shot.image
         size_wh = (frame.shape[1], frame.shape[0])
         calibration = scaled(found[camera_id], size_wh, f"camera {camera_id}")
         path = args.output.with_name(f"{args.output.stem}.{camera_id}.jpg")
-        result[path] = draw_grid(frame, calibration, [(p.image, p.floor) for p in found[camera_id].points])
+        picture = draw_grid(frame, calibration, [(p.image, p.floor) for p in found[camera_id].points])
+        shown_wh = (round(size_wh[0] * shot.pixel_aspect), size_wh[1])
+        result[path] = picture if shown_wh == size_wh else cv2.resize(picture, shown_wh)
     return result

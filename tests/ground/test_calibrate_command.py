@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from commands.calibrate_fit import fit_files
 from commands.calibrate_page import page
 from pipeline.ground.calibration_file import for_camera
 from pipeline.ground.floor import to_floor
@@ -73,6 +75,24 @@ def test_points_become_a_calibration_that_track_reads_with_its_grid_drawn(tmp_pa
     again = passerby(tmp_path / "hall.json", "--output", site)
     assert again.returncode == 2
     assert "--overwrite" in again.stderr
+
+
+def test_the_picture_shows_pixels_that_are_not_square_as_they_are(tmp_path: Path, video: Path) -> None:
+    wide = tmp_path / "wide.mp4"
+    with av.open(str(video)) as source, av.open(str(wide), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        stream.sample_aspect_ratio = 2  # written to the container
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    (tmp_path / "hall.json").write_text(json.dumps(entry()))
+    arguments = argparse.Namespace(
+        files=[str(tmp_path / "hall.json")], videos=[f"hall={wide}"], at=0.0,
+        output=tmp_path / "s.yaml", overwrite=False, json=False,
+    )  # fmt: skip
+    assert fit_files(arguments) == 0
+    assert cv2.imread(str(tmp_path / "s.hall.jpg")).shape == (360, 1280, 3)
 
 
 def test_a_wrong_point_is_told_and_exit_code_3(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_four_clicks_become_the_calibration(opened: Browser, window: tuple[Brows
     opened.click("#save")
     saved = window[1] / "hall.json"
     until(saved.is_file)
-    assert "run.py calibrate hall.json" in opened.run("return $('note').textContent")
+    assert "run.py calibrate DOWNLOADS/hall.json" in opened.run("return $('note').textContent")
     found = read_cameras([str(saved)])["hall"]
     assert [list(pair.floor) for pair in found.points] == [list(corner) for corner in CORNERS]
     others = [(3.0, 3.0), (2.0, 2.5), (5.0, 4.0)]
