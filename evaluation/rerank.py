@@ -66,26 +66,28 @@ def _nearest(vectors: Float32, count: int) -> tuple[Int64, Float32]:
     return nearest, largest
 
 
-def _reciprocal(nearest: Int64, row: int, k: int) -> Int64:
-    """The rows among the k nearest of `row` that have `row` among theirs (each row is its own nearest)."""
-    forward = nearest[row, : k + 1]
-    back: Bool = (nearest[forward, : k + 1] == row).any(1)
-    return forward[back]
+def _reciprocal(nearest: Int64, k: int) -> Bool:
+    """`(N, k + 1)`: which of each row's k nearest, and itself, have it among theirs (each row is its own nearest)."""
+    forward = nearest[:, : k + 1]
+    result = np.empty(forward.shape, np.bool_)
+    for begin in range(0, len(nearest), _BLOCK_ROWS):
+        rows = np.arange(begin, min(begin + _BLOCK_ROWS, len(nearest)))
+        result[rows] = (forward[forward[rows]] == rows[:, None, None]).any(2)
+    return result
 
 
 def _encode(vectors: Float32, nearest: Int64, largest: Float32, k1: int) -> csr_array:
     """Equations 5 and 7: each row as weights exp(-d) on its expanded reciprocal neighbours, summing to 1."""
     half = round(k1 / 2)
+    own_back, their_back = _reciprocal(nearest, k1), _reciprocal(nearest, half)
     columns: list[Int64] = []
     values: list[Float32] = []
     for row in range(len(vectors)):
-        own = _reciprocal(nearest, row, k1)
-        expanded = [own]
-        for candidate in own:
-            theirs = _reciprocal(nearest, int(candidate), half)
-            if len(np.intersect1d(theirs, own)) > 2 / 3 * len(theirs):
-                expanded.append(theirs)
-        rows = np.unique(np.concatenate(expanded))
+        own = nearest[row][own_back[row]]
+        theirs, back = nearest[own, : half + 1], their_back[own]  # each neighbour's neighbours, (n, half + 1)
+        shared = ((theirs[:, :, None] == own).any(2) & back).sum(1)
+        back = back & (shared > 2 / 3 * back.sum(1))[:, None]
+        rows = np.unique(np.concatenate([own, theirs[back]]))
         distance = _squared(vectors[row : row + 1], vectors[rows])[0] / max(float(largest[row]), 1e-12)
         weights = np.exp(-distance)
         columns.append(rows)
