@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.association.joining import Joining
 from pipeline.association.known import chains
-from pipeline.association.linkage import Merge
+from pipeline.association.linkage import PLAIN, Merge
 from pipeline.association.must_links import numbered_by_lowest_row
 from pipeline.association.solver import Method, Solved, Solver, solve
 from pipeline.association.sparse_linkage import LIMIT, Edges, Scores, sparse_average_linkage
@@ -18,7 +19,14 @@ from pipeline.types import Int64
 
 
 def solve_components(
-    edges: Edges, floor: float, scores: Scores, given: Int64, method: Method, *, limit: int = LIMIT
+    edges: Edges,
+    floor: float,
+    scores: Scores,
+    given: Int64,
+    method: Method,
+    *,
+    limit: int = LIMIT,
+    joining: Joining = PLAIN,
 ) -> tuple[Int64, tuple[Merge, ...], Solved]:
     """Labels `(N,)` numbered by lowest row, merges and the account, as `solve` by `method`.
 
@@ -30,7 +38,7 @@ def solve_components(
     size = np.bincount(component, minlength=1)
     account = Solved("average", int((size > 1).sum()), int(size.max(initial=0)), None, None)
     if method in ("auto", "average"):
-        return *sparse_average_linkage(edges, floor, scores, given), account
+        return *sparse_average_linkage(edges, floor, scores, given, joining=joining), account
     apart = ((size > 2) & (size <= limit))[component]
     rest = ~apart[edges.one]
     own = numbered_by_lowest_row(np.where(apart, count + np.arange(count), given))

@@ -5,6 +5,7 @@
     tail.py, gaps.py     how near two people come; how soon people are seen again
     candidates.py        pairs worth a thought, inside time windows
     sparse_rivals.py, pair_scores.py     their log-odds
+    seen_again.py, joining.py            how sure the joining of two groups is
     sparse_linkage.py    the same average linkage; component_solver.py: other solvers, component by component
     sparse_links.py      links and doubt
 
@@ -27,16 +28,19 @@ from pipeline.association.constraints import Constraints, build_constraints, tim
 from pipeline.association.crowd import Crowd, build_crowd
 from pipeline.association.evidence import footage_crop_similarity, half_distances, own_densities, scale_to_footage
 from pipeline.association.gaps import learn_gaps
+from pipeline.association.joining import Joining
 from pipeline.association.journeys import Journeys
+from pipeline.association.linkage import PLAIN
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_evidence import PairEvidence
-from pipeline.association.pair_scores import RIVALS_LIFT, PairScores, Veto, score_pairs
+from pipeline.association.pair_scores import PairScores, Veto, score_pairs
 from pipeline.association.prior import Densities, DistancePrior
 from pipeline.association.sampled_evidence import sample_evidence, spread_over
+from pipeline.association.seen_again import learn_joining
 from pipeline.association.similarity import aggregate, crop_statistics, reliability
 from pipeline.association.solver import Method, solve
 from pipeline.association.sparse_linkage import Edges
-from pipeline.association.sparse_links import judge_pairs
+from pipeline.association.sparse_links import expected_missed, judge_pairs
 from pipeline.association.tail import measure_tail
 from pipeline.association.trajectories import Solution
 from pipeline.config import AssociationConfig
@@ -58,6 +62,7 @@ class CrowdAffinity:
     crop_similarity: float
     usual_reliability: float
     scores: PairScores
+    joining: Joining
     overlaps: tuple[Overlap, ...]
     """Pairs of cameras that were looked at for a shared view."""
     cannot_link_pairs: None = None
@@ -93,6 +98,7 @@ def compare_crowd(
     time = learn_gaps(crowd, Journeys.without_zones(ordered, scene), calibration, extra, config, veto=veto)
     extra = extra if time is None else (*extra, time)
     trust = crowd.trust
+    scores = score_pairs(crowd, calibration, extra, config, veto)
     return CrowdAffinity(
         rows=crowd.rows,
         calibration=calibration,
@@ -100,7 +106,9 @@ def compare_crowd(
         centred=bool(offset),
         crop_similarity=calibrated.crop_similarity,
         usual_reliability=float(np.median(trust)) ** 2 if len(trust) else 1.0,
-        scores=score_pairs(crowd, calibration, extra, config, veto),
+        scores=scores,
+        # Where the tail is a guess, so are log-odds of pairs, and nothing is to be built on them.
+        joining=PLAIN if calibration.tail is None else learn_joining(scores),
         overlaps=tuple(overlaps),
     )
 
@@ -143,18 +151,24 @@ def calibrate_crowd(
 
 
 def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64, method: Method = "auto") -> Solution:
-    """Groups by `method` from the groups `given (N,)`, numbered by lowest row, within which nothing is barred."""
+    """Groups by `method` from the groups `given (N,)`, numbered by lowest row, within which nothing is barred.
+
+    Solvers that sum up log-odds of pairs know nothing of joinings.
+    """
     scores = affinity.scores
-    near = np.flatnonzero(scores.candidates.log_odds > floor - RIVALS_LIFT)
-    left, right = scores.candidates.left[near], scores.candidates.right[near]
-    edges = Edges(left, right, scores.of_candidates(near)).above(floor)
+    joining = affinity.joining if method in ("auto", "average") else PLAIN
+    pairs = scores.candidates
+    edges = Edges(pairs.left, pairs.right, scores.of_candidates(np.arange(len(pairs.left))))
 
     def log_odds(one: Int64, two: Int64) -> Float64:
         value = scores.log_odds(one, two)
         return np.where(np.isneginf(value) & (given[one] == given[two]), 0.0, value)
 
-    labels, merges, solved = solve_components(edges, floor, log_odds, given, method)
-    return Solution(labels, merges, judge_pairs(log_odds, labels, merges, given), solved)
+    near = edges.above(joining.least_mean(floor))
+    labels, merges, solved = solve_components(near, floor, log_odds, given, method, joining=joining)
+    missed = expected_missed(edges, scores.gate, labels, scores.log_odds, joining)
+    doubt = judge_pairs(log_odds, labels, merges, given, joining=joining, missed=missed)
+    return Solution(labels, merges, doubt, solved)
 
 
 def _look_at_sample(

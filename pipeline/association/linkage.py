@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.association.joining import Joining
 from pipeline.types import Float64, Int64
+
+PLAIN = Joining()
+"""The mean score is what groups are joined by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """One joining of two groups of rows, with the mean score between them.
+    """One joining of two groups of rows, with the mean score between them (or what a Joining makes of it).
 
     `given`: by a must-link, whatever the score.
     """
@@ -46,15 +50,25 @@ def sum_scores(score: Float64, groups: Sequence[Int64]) -> Float64:
     return result
 
 
-def join_by_mean(mean: Float64, groups: list[tuple[int, ...]], floor: float, *, given: bool = False) -> list[Merge]:
-    """Greedy joining of the best pair of `groups` by their `mean (G, G)` scores while it is above `floor`.
+def join_by_mean(
+    mean: Float64,
+    groups: list[tuple[int, ...]],
+    floor: float,
+    *,
+    given: bool = False,
+    joining: Joining = PLAIN,
+    level: float = -np.inf,
+) -> list[Merge]:
+    """Greedy joining of the pair of `groups` whose log-odds by `joining` are best, while they are above `floor`.
 
-    Each group remembers its best partner, so a merge costs a few rows. Both arguments are used up. Ties go to the lower
-    row.
+    `mean (G, G)` scores; pairs with a mean of `level` or less are left apart. Each group remembers its best partner, so
+    a merge costs a few rows. Both arguments are used up. Ties go to the lower row.
     """
     np.fill_diagonal(mean, -np.inf)
-    partner = mean.argmax(axis=1)
-    best = mean.max(axis=1)
+    size = np.array([len(group) for group in groups], dtype=np.float64)
+    odds = np.where(mean > level, joining.log_odds(mean, size[:, None], size), -np.inf)
+    partner = odds.argmax(axis=1)
+    best = odds.max(axis=1)
     merges: list[Merge] = []
     while True:
         row = int(best.argmax())
@@ -62,14 +76,16 @@ def join_by_mean(mean: Float64, groups: list[tuple[int, ...]], floor: float, *, 
             return merges
         i, j = sorted((row, int(partner[row])))
         merges.append(Merge(groups[i], groups[j], float(best[row]), given))
-        n_i, n_j = len(groups[i]), len(groups[j])
         groups[i] = tuple(sorted(groups[i] + groups[j]))
-        joined = (n_i * mean[i] + n_j * mean[j]) / (n_i + n_j)
+        joined = (size[i] * mean[i] + size[j] * mean[j]) / (size[i] + size[j])
+        size[i] += size[j]
         joined[[i, j]] = -np.inf
         mean[i], mean[:, i] = joined, joined
         mean[j], mean[:, j] = -np.inf, -np.inf
+        odds[i] = odds[:, i] = np.where(joined > level, joining.log_odds(joined, size[i], size), -np.inf)
+        odds[j], odds[:, j] = -np.inf, -np.inf
         best[j] = -np.inf
-        # A mean never exceeds the better of its two parts, so only rows that preferred i or j can change their mind.
-        for k in {i, *np.flatnonzero((partner == i) | (partner == j)).tolist()} - {j}:
-            partner[k] = mean[k].argmax()
-            best[k] = mean[k, partner[k]]
+        changed = (partner == i) | (partner == j) | (odds[i] > best)
+        for k in {i, *np.flatnonzero(changed).tolist()} - {j}:
+            partner[k] = odds[k].argmax()
+            best[k] = odds[k, partner[k]]

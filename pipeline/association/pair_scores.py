@@ -18,8 +18,8 @@ from pipeline.association.sparse_rivals import Rivals, sum_rivals
 from pipeline.config import AssociationConfig
 from pipeline.types import Bool, Float64, Int64
 
-GATE_LOG_ODDS = -5.0
-"""Log-odds from which a pair is a candidate: 30 pairs at the gate make up a denominator of 0.2."""
+GATE_LOG_ODDS = -7.0
+"""Log-odds from which a pair is a candidate (docs/association.md, "Large scenes": what it loses and costs)."""
 RIVALS_LIFT = 1.3
 """Rivals lift a pair by -log 0.3 = 1.2 at most (competition.py): whoever is as far below the floor cannot pass it."""
 EXTRA_LIFT = 4.0
@@ -44,6 +44,11 @@ class PairScores:
     rivals: Rivals
     veto: Veto | None = None
     """Which pairs of rows of all tracklets are two people by the user's word."""
+
+    @property
+    def gate(self) -> float:
+        """Log-odds against rivals that no pair reaches which is no candidate (but for what `per_row` cut off)."""
+        return gate_log_odds(self.config) + RIVALS_LIFT
 
     def log_odds(self, left: Int64, right: Int64) -> Float64:
         """Against all rivals, `(P,)`; `-inf` where the two cannot be one person."""

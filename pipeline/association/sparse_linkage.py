@@ -14,7 +14,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipeline.association.linkage import Merge, join_by_mean
+from pipeline.association.joining import Joining
+from pipeline.association.linkage import PLAIN, Merge, join_by_mean
 from pipeline.association.must_links import numbered_by_lowest_row
 from pipeline.types import Float64, Int64
 
@@ -48,7 +49,7 @@ class Edges:
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
+class Groups:
     """Groups of rows: those of group n are `rows[first[n] : first[n] + size[n]]`, ascending."""
 
     rows: Int64
@@ -56,11 +57,13 @@ class _Groups:
     size: Int64
 
     @classmethod
-    def of(cls, label: Int64) -> _Groups:
+    def of(cls, label: Int64) -> Groups:
+        """By the label `(N,)` of each row."""
         size = np.bincount(label)
         return cls(np.argsort(label, kind="stable"), np.cumsum(size) - size, size)
 
     def members(self, group: int) -> tuple[int, ...]:
+        """Rows of a group."""
         first = int(self.first[group])
         return tuple(self.rows[first : first + int(self.size[group])].tolist())
 
@@ -79,30 +82,42 @@ class _Groups:
         return result
 
 
-def sparse_average_linkage(
-    edges: Edges, floor: float, scores: Scores, given: Int64, *, limit: int = LIMIT
-) -> tuple[Int64, tuple[Merge, ...]]:
-    """Group rows by the `edges` above `floor`; `scores` tells the score of any pairs `(P,)`, `(P,)`.
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Groups are joined while their log-odds by `joining` of mean `scores` are above `floor`."""
 
-    `given (N,)`: groups to start from, numbered by lowest row (must_links.py). Returns labels `(N,)` numbered by lowest
-    row, and the merges.
+    scores: Scores
+    joining: Joining
+    floor: float
+    given: bool = False
+
+
+def sparse_average_linkage(
+    edges: Edges, floor: float, scores: Scores, given: Int64, *, limit: int = LIMIT, joining: Joining = PLAIN
+) -> tuple[Int64, tuple[Merge, ...]]:
+    """Join groups while their log-odds by `joining` are above `floor`; `scores` tells the score of any pairs.
+
+    `edges`: all pairs above `joining.least_mean(floor)`. `given (N,)`: groups to start from, numbered by lowest row
+    (must_links.py). Returns labels `(N,)` numbered by lowest row, and the merges.
     """
-    label, edges, below = given, edges.above(floor), np.inf
+    least = joining.least_mean(floor)
+    label, edges, below = given, edges.above(least), np.inf
     merges: list[Merge] = []
-    groups = _Groups.of(label)
+    groups = Groups.of(label)
     for group in np.flatnonzero(groups.size > 1).tolist():
-        own = _Groups.of(np.arange(len(label)))
-        merges += _join(own, [np.array(groups.members(group))], -np.inf, scores, given=True)
-    between = edges if not merges else _between(edges, label, groups, floor, scores)
+        own = Groups.of(np.arange(len(label)))
+        by_word = _Rule(scores, PLAIN, -np.inf, given=True)
+        merges += _join(own, [np.array(groups.members(group))], -np.inf, by_word)
+    between = edges if not merges else _between(edges, label, groups, least, scores)
     while True:
-        level, component = _level(between, len(groups.size), floor, limit, below)
-        found = _join(groups, _parts(component), level, scores)
+        level, component = _level(between, len(groups.size), least, limit, below)
+        found = _join(groups, _parts(component), level, _Rule(scores, joining, floor))
         merges += found
         label = _joined(label, found)
-        if level <= floor:
+        if level <= least:
             return label, tuple(merges)
-        groups, below = _Groups.of(label), level
-        between = _between(edges, label, groups, floor, scores)
+        groups, below = Groups.of(label), level
+        between = _between(edges, label, groups, least, scores)
 
 
 def _level(edges: Edges, count: int, floor: float, limit: int, below: float) -> tuple[float, Int64]:
@@ -115,17 +130,26 @@ def _level(edges: Edges, count: int, floor: float, limit: int, below: float) -> 
         level += _STEP
 
 
-def _between(edges: Edges, label: Int64, groups: _Groups, floor: float, scores: Scores) -> Edges:
-    """Means above `floor` between groups that an edge connects."""
+def _between(edges: Edges, label: Int64, groups: Groups, least: float, scores: Scores) -> Edges:
+    """Means above `least` between groups that an edge connects."""
+    pair, _, _ = between_groups(edges, label)
+    one, two = pair // len(groups.size), pair % len(groups.size)
+    return Edges(one, two, groups.means(one, two, scores)).above(least)
+
+
+def between_groups(edges: Edges, label: Int64) -> tuple[Int64, Float64, Int64]:
+    """Pairs of groups that an edge connects, as lower * groups + higher `(P,)`, ascending; the sum of the scores of
+    the edges between them `(P,)`, and their number `(P,)`."""
     a, b = label[edges.one], label[edges.two]
     apart = a != b
-    pairs = np.unique(np.stack([np.minimum(a, b)[apart], np.maximum(a, b)[apart]], axis=1), axis=0)
-    one, two = pairs[:, 0], pairs[:, 1]
-    return Edges(one, two, groups.means(one, two, scores)).above(floor)
+    key = (np.minimum(a, b) * (int(label.max(initial=-1)) + 1) + np.maximum(a, b))[apart]
+    pair, place, number = np.unique(key, return_inverse=True, return_counts=True)
+    total = np.bincount(place, weights=edges.score[apart], minlength=len(pair)).astype(np.float64)
+    return pair.astype(np.int64), total, number.astype(np.int64)
 
 
-def _join(groups: _Groups, parts: list[Int64], level: float, scores: Scores, *, given: bool = False) -> list[Merge]:
-    """Join within each part (numbers of groups) while means are above `level`."""
+def _join(groups: Groups, parts: list[Int64], level: float, rule: _Rule) -> list[Merge]:
+    """Join within each part (numbers of groups) by the rule, over means above `level`."""
     merges: list[Merge] = []
     weight = np.array([int(groups.size[part].sum()) ** 2 for part in parts], dtype=np.int64)
     for some in _slices(weight):
@@ -135,19 +159,20 @@ def _join(groups: _Groups, parts: list[Int64], level: float, scores: Scores, *, 
             continue
         one = np.concatenate([part[i] for part, (i, _) in zip(batch, upper, strict=True)])
         two = np.concatenate([part[j] for part, (_, j) in zip(batch, upper, strict=True)])
-        mean = groups.means(one, two, scores)
+        mean = groups.means(one, two, rule.scores)
         first = 0
         for part, (i, j) in zip(batch, upper, strict=True):
             own = mean[first : first + len(i)]
             first += len(i)
             names = [groups.members(group) for group in part.tolist()]
             if len(part) == 2:
-                if own[0] > level:
-                    merges.append(Merge(names[0], names[1], float(own[0]), given))
+                odds = float(rule.joining.log_odds(own[0], len(names[0]), len(names[1])))
+                if own[0] > level and odds > rule.floor:
+                    merges.append(Merge(names[0], names[1], odds, rule.given))
                 continue
             square = np.full((len(part), len(part)), -np.inf)
             square[i, j] = square[j, i] = own
-            merges += join_by_mean(square, names, level, given=given)
+            merges += join_by_mean(square, names, rule.floor, given=rule.given, joining=rule.joining, level=level)
     return merges
 
 

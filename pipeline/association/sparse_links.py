@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from pipeline.association.confidence import Doubt, sigmoid
+from pipeline.association.joining import Joining
 from pipeline.association.linkage import Merge
 from pipeline.association.pair_scores import PairScores
+from pipeline.association.sparse_linkage import Edges, Groups, Scores, between_groups
 from pipeline.association.trajectories import appearance_order
 from pipeline.types import Bool, Float64, Int64, Link
 
 _CHUNK = 1_000_000
 """Pairs of rows looked at together."""
+_LEAST_LIKELY = -4.0
+"""Log-odds of a joining below which it is not counted as missed."""
 
 
 def best_links(scores: PairScores, labels: Int64, merges: Sequence[Merge]) -> list[Link]:
@@ -51,7 +55,7 @@ def best_links(scores: PairScores, labels: Int64, merges: Sequence[Merge]) -> li
 
 
 def judge_pairs(
-    log_odds: Callable[[Int64, Int64], Float64], labels: Int64, merges: Sequence[Merge], given: Int64
+    log_odds: Scores, labels: Int64, merges: Sequence[Merge], given: Int64, *, joining: Joining, missed: float
 ) -> Doubt:
     """As `judge` (confidence.py) from the log-odds of the pairs in each group; `given (N,)`: groups by must-links."""
     total, number = np.zeros(len(labels)), np.zeros(len(labels))
@@ -62,9 +66,29 @@ def judge_pairs(
         for row in (left, right):
             total += np.bincount(given[row], weights=value, minlength=len(labels))
             number += np.bincount(given[row], minlength=len(labels))
-    sure = np.where(number > 0, sigmoid(total / np.maximum(number, 1.0)), 1.0)
+    own = np.bincount(given, minlength=len(labels))
+    rest = number / np.maximum(own, 1)
+    odds = joining.log_odds(total / np.maximum(number, 1.0), np.maximum(own, 1), np.maximum(rest, 1.0))
+    sure = np.where(number > 0, sigmoid(odds), 1.0)
     score = np.array([np.inf if m.given else m.score for m in merges], dtype=np.float64)
-    return Doubt(sigmoid(score), sure[given], None)
+    return Doubt(sigmoid(score), sure[given], missed)
+
+
+def expected_missed(candidates: Edges, gate: float, labels: Int64, log_odds: Scores, joining: Joining) -> float:
+    """Expected number of joinings left out: over all pairs of groups that a candidate connects, the sum of their
+    probabilities.
+
+    Pairs of rows that are no candidates have log-odds below `gate`; groups that are unlikely even if theirs are no
+    worse are not looked at. Who looks so unlike himself that no pair passed the gate is counted by nobody."""
+    groups = Groups.of(labels)
+    pair, known, number = between_groups(candidates, labels)
+    one, two = pair // len(groups.size), pair % len(groups.size)
+    many = groups.size[one] * groups.size[two]
+    most = (known + (many - number) * gate) / many
+    near = joining.log_odds(most, groups.size[one], groups.size[two]) > _LEAST_LIKELY
+    one, two = one[near], two[near]
+    odds = joining.log_odds(groups.means(one, two, log_odds), groups.size[one], groups.size[two])
+    return float(sigmoid(odds).sum())
 
 
 def _inside(labels: Int64) -> Iterator[tuple[Int64, Int64]]:

@@ -19,7 +19,7 @@ from pipeline.types import Float64, Int64
 
 _ROWS = 20_000
 """Rows of a sparse product made at once."""
-_LEAST = 1e-3
+_LEAST = 5e-3
 """Odds below are left out of the products for pieces of one visit: they excuse nothing."""
 
 

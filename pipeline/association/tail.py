@@ -4,7 +4,7 @@ calibration.py fits one logistic density to all pairs of two people; its tail is
 everything hangs on the tail. With clocks that compare a crowd shows it: whoever is seen in two cameras at once that
 share no floor is two people, for certain, and there are some hundred such pairs for each tracklet of a busy site. Where
 fewer (or more) of them come near than the fit foretells, distances say more (or less) by the logarithm of the ratio.
-Where a handful of pairs was foretold and a handful seen it stays near 0. What one person looks like is then fitted
+What one person looks like is then fitted
 anew: else look-alikes whom the fitted tail has no room for are taken for one person, and draw that fit to themselves.
 A shared view that nobody told of and nobody found makes pairs of one person look like pairs of two: then less is
 linked, not more.
@@ -27,11 +27,10 @@ _RUNS, _RUN = 20, 500
 """Stretches of time looked at, and tracklets in each: in a busy site 10,000 tracklets make a million pairs."""
 _FEWEST = 10_000
 """Pairs seen at once below which the fitted tail stands: at 1 in 1,000 there are 10 of them."""
-_PSEUDO = 5.0
-"""Pairs that either count leans on: 5 foretold and none seen say log 2."""
-_MOST = 3.0
-"""No distance says more than 1 in 20 beyond the fit."""
-_GRID = 401
+_BIN = 0.01
+"""Width in which distances are counted: a sixth of a usual scale of two people, so that slopes show."""
+_ROUNDS, _STEPS = 30, 20
+"""At most as many smoothing weights, and as many steps of Newton's method for each."""
 
 
 def measure_tail(
@@ -44,17 +43,44 @@ def measure_tail(
     seen = np.sort(distances_at_once(crowd, different, config))
     if len(seen) < _FEWEST or not calibration.separable:
         return calibration
-    grid = np.linspace(0.0, different.location, _GRID)
-    half = different.scale / 2
-    low, high = grid - half, grid + half
-    counted = (np.searchsorted(seen, high) - np.searchsorted(seen, low)).astype(np.float64)
-    foretold = len(seen) * (_below(different, high) - _below(different, low))
-    more = np.clip(np.log((foretold + _PSEUDO) / (counted + _PSEUDO)), -_MOST, _MOST)
-    again = calibrate(evidence, prior, Tail(grid, more, different))
-    base = replace(again, tail=None).log_likelihood_ratio(grid, np.ones(_GRID), "cross")
+    edges = np.arange(0.0, different.location, _BIN)
+    counted = np.diff(np.searchsorted(seen, edges)).astype(np.float64)
+    foretold = len(seen) * np.diff(_below(different, edges))
+    fewer = smooth_log_ratio(foretold, counted)
+    expected = np.cumsum(foretold * np.exp(-fewer))
+    # Nearer than the nearest pair there should be, nobody was looked at.
+    fewer = np.where(expected < 1.0, fewer[min(int(np.searchsorted(expected, 1.0)), len(fewer) - 1)], fewer)
+    grid = (edges[1:] + edges[:-1]) / 2
+    again = calibrate(evidence, prior, Tail(grid, fewer, different))
+    base = replace(again, tail=None).log_likelihood_ratio(grid, np.ones(len(grid)), "cross")
     # The nearer, the more it speaks for one person: where too few are seen to tell, what holds further off does.
-    falling = np.maximum.accumulate((base + more)[::-1])[::-1]
+    falling = np.maximum.accumulate((base + fewer)[::-1])[::-1]
     return replace(again, tail=Tail(grid, falling - base, different))
+
+
+def smooth_log_ratio(foretold: Float64, counted: Float64) -> Float64:
+    """`log(foretold / counted) (B,)` by bins, as smooth as the counts bear out.
+
+    Counts are Poisson; second differences of the logarithm are normal, and their variance is fitted (Eilers and Marx,
+    Statistical Science 11, 1996; the weight by Schall, Biometrika 78, 1991). So it goes on in a straight line where
+    nothing is counted, and a handful of pairs bends it little.
+    """
+    bend = np.diff(np.eye(len(counted)), 2, axis=0)
+    rough, value, weight = bend.T @ bend, np.zeros(len(counted)), 10.0
+    for _ in range(_ROUNDS):
+        for _ in range(_STEPS):
+            mean = foretold * np.exp(value)
+            curve = np.diag(mean) + weight * rough
+            step = np.linalg.solve(curve, counted - mean - weight * (rough @ value))
+            value = value + np.clip(step, -1.0, 1.0)
+            if np.abs(step).max() < 1e-6:
+                break
+        freedom = float(np.trace(np.linalg.solve(curve, np.diag(mean)))) - 2.0
+        last, weight = weight, float(np.clip(freedom / max(float(np.square(bend @ value).sum()), 1e-9), 1e-2, 1e8))
+        if abs(np.log(weight / last)) < 1e-2:
+            break
+    result: Float64 = -value
+    return result
 
 
 def distances_at_once(crowd: Crowd, different: Density, config: AssociationConfig) -> Float64:

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.association import tail
 from pipeline.association.calibration import Calibration, Evidence, Pairs, calibrate
 from pipeline.association.crowd import Crowd
 from pipeline.association.prior import Densities, Density
-from pipeline.association.tail import distances_at_once, measure_tail
+from pipeline.association.tail import distances_at_once, measure_tail, smooth_log_ratio
 from pipeline.config import AssociationConfig
 
 CONFIG = AssociationConfig()
@@ -79,7 +78,9 @@ def test_pairs_at_once_are_all_pairs_of_two_cameras_that_share_no_floor():
 def test_no_lookalikes_where_the_fit_expects_some_makes_near_pairs_surer():
     measured = _measured(_crowd(0.0))
     assert _odds(measured, 0.45) > _odds(FIT, 0.45) + 0.5
-    assert _odds(measured, 0.45) < _odds(FIT, 0.45) + tail._MOST
+    normal = -(((0.45 - 1.0) / 0.109) ** 2) / 2 - np.log(0.109 * np.sqrt(2 * np.pi))
+    truth = FIT.different_cross.log_pdf(np.array([0.45]), np.ones(1))[0] - normal
+    assert _odds(measured, 0.45) < _odds(FIT, 0.45) + truth
     assert _odds(measured, 1.0) == pytest.approx(_odds(FIT, 1.0), abs=0.2)
     within = (np.array([0.4]), np.ones(1), "within")
     assert measured.log_likelihood_ratio(*within) == FIT.log_likelihood_ratio(*within)
@@ -97,6 +98,18 @@ def test_odds_never_rise_with_distance(share):
     for reliability in (1.0, 0.8):
         odds = measured.log_likelihood_ratio(distance, np.full(500, reliability), "cross")
         assert np.diff(odds).max() <= (2e-3 if reliability == 1.0 else 0.1)  # the table is read between its rows
+
+
+def test_a_ratio_is_found_through_the_noise_of_counts_and_goes_on_straight():
+    place = np.linspace(0.0, 1.0, 100)
+    foretold = 5000 * np.exp(-12 * (1 - place))
+    truth = 2.0 * (1 - place) ** 2 - 0.5
+    counted = np.random.default_rng(0).poisson(foretold * np.exp(-truth)).astype(float)
+    found = smooth_log_ratio(foretold, counted)
+    assert np.abs(found - truth)[30:].max() < 0.3
+    first = int(np.flatnonzero(counted)[0])
+    assert first > 3
+    assert np.abs(np.diff(found[:first], 2)).max() < 1e-3
 
 
 def test_too_few_at_once_change_nothing():
