@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,11 +40,11 @@ class Browser:
     address: str
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One command. Raises HTTPError, with the driver's message read into its reason."""
+        """One command. Raises AssertionError with what the driver says is wrong."""
         data = None if method == "GET" else json.dumps(body or {}).encode()
         request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the driver on this machine
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             with error:
@@ -101,7 +102,7 @@ class Browser:
         path.write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
 
 
-def until(done: Callable[[], Any], seconds: float = 20) -> Any:
+def until(done: Callable[[], Any], seconds: float = 60) -> Any:
     """What `done` gives once that is true. Raises AssertionError when it is not in time."""
     end = time.monotonic() + seconds
     while not (value := done()):
