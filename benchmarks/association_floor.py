@@ -22,7 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.floor_scenes import FloorScene, campus_scene, pets_scene, settings, synthetic_scene, track
+from benchmarks.floor_scenes import (
+    FloorScene,
+    campus_scene,
+    pets_scene,
+    settings,
+    synthetic_scene,
+    synthetic_views,
+    track,
+)
 from evaluation.ceilings import perfect_ids, perfect_linking
 from evaluation.mot_text import MotRows
 from evaluation.multi_camera import PairResult, evaluate_tracking
@@ -133,6 +141,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[11, 12, 13])
     parser.add_argument("--people", type=int, default=12)
     parser.add_argument("--cameras", type=int, default=3)
+    parser.add_argument("--views", type=int, help="one room seen by so many cameras, in place of --cameras")
     parser.add_argument("--seconds", type=float, default=60.0)
     args = parser.parse_args()
     print("| | IDF1 | pair F1 | precision | recall | |\n|---|---|---|---|---|---|")
@@ -145,7 +154,10 @@ def main() -> None:
             continue
         for rung in args.rungs:
             for seed in args.seeds:
-                report(synthetic_scene(seed, rung, people=args.people, cameras=args.cameras, seconds=args.seconds))
+                if args.views:
+                    report(synthetic_views(seed, rung, people=args.people, views=args.views, seconds=args.seconds))
+                else:
+                    report(synthetic_scene(seed, rung, people=args.people, cameras=args.cameras, seconds=args.seconds))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """Several cameras' boxes over one floor, with calibration and truth, without a picture: to measure places and clocks.
 
-Synthetic: the world of `synthetic/`, its people as boxes drawn through its cameras with a detector's noise (nothing is
-rendered). PETS: seven views of S2.L1 with their published calibration. Campus: four views without a calibration.
+Synthetic: the world of `synthetic/`, its people as boxes drawn through its cameras, or through many around one room,
+with a detector's noise (nothing is rendered). PETS: seven views of S2.L1 with their published calibration. Campus: four
+views without a calibration.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from detectors.replay import read_mot as read_boxes
 from evaluation.mot_text import MotRows, read_mot
@@ -19,6 +22,7 @@ from pipeline.ground.calibration_file import CalibrationEntry, calibrate
 from pipeline.stages.camera import TrackletBuilder
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Calibration, Camera, Detections, Embeddings, Float64
+from synthetic.camera import PinholeCamera
 from synthetic.scenario import Scenario, SceneCamera, build_scenario
 from trackers import build_tracker
 
@@ -29,6 +33,8 @@ PETS_SIZES = {"View_001": (768, 576), "View_003": (768, 576), "View_004": (768, 
 """The others are 720x576."""
 _FOOT_NOISE = 0.04
 _MISSED = 0.08
+_TURNED_DEG = 0.4
+"""One sigma about each axis by which the calibration of one of many views is wrong: some .2 m at 10 m."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,44 @@ def synthetic_scene(seed: int, difficulty: str, *, people: int, cameras: int, se
     scenario = build_scenario(
         seed, people=people, cameras=cameras, duration_s=seconds, difficulty=difficulty, size_wh=(960, 540), fps=10.0
     )
+    calibrations = {camera.id: camera.pinhole.image_to_ground for camera in scenario.cameras}
+    return _scene(f"synthetic {difficulty} {seed}", scenario, calibrations)
+
+
+def synthetic_views(seed: int, difficulty: str, *, people: int, views: int, seconds: float) -> FloorScene:
+    """One room of the synthetic world, seen from all around by `views` cameras that are calibrated a little wrong."""
+    scenario = build_scenario(
+        seed, people=people, cameras=1, duration_s=seconds, difficulty=difficulty, size_wh=(960, 540), fps=10.0
+    )
+    (first,), rng = scenario.cameras, np.random.default_rng((seed, views))
+    low, high = (np.array(corner) for corner in scenario.floor.rooms[first.room].inside(0.25))
+    middle, half = (low + high) / 2, (high - low) / 2
+    cameras, calibrations = [], {}
+    for number in range(views):
+        turn = 2 * np.pi * (number + rng.uniform(0, 0.5)) / views
+        way = np.array([np.cos(turn), np.sin(turn)])
+        x, y = (middle + way * (half / np.maximum(np.abs(way), 1e-9)).min()).tolist()
+        at = (float(middle[0]), float(middle[1]), 0.75)
+        pinhole = PinholeCamera.looking((x, y, float(rng.uniform(2.85, 3.05))), at, (960, 540), 75.0)
+        camera = replace(first, id=f"cam{number + 1}", pinhole=pinhole)
+        error = Rotation.from_rotvec(rng.normal(0, np.radians(_TURNED_DEG), 3)).as_matrix()
+        turned = replace(pinhole, R=error @ pinhole.R, t=error @ pinhole.t)
+        cameras.append(camera)
+        calibrations[camera.id] = turned.image_to_ground
+    name = f"synthetic {difficulty} {seed}, {views} views"
+    return _scene(name, replace(scenario, cameras=tuple(cameras)), calibrations)
+
+
+def _scene(name: str, scenario: Scenario, calibrations: Mapping[str, Float64]) -> FloorScene:
     frames, truth = {}, {}
     for number, camera in enumerate(scenario.cameras):
-        frames[camera.id], truth[camera.id] = _boxes(scenario, camera, np.random.default_rng((seed, number)))
+        frames[camera.id], truth[camera.id] = _boxes(scenario, camera, np.random.default_rng((scenario.seed, number)))
     known = tuple(
-        Camera(c.id, (Path(c.id),), c.pinhole.size_wh, c.fps, calibration=Calibration(c.pinhole.image_to_ground))
+        Camera(c.id, (Path(c.id),), c.pinhole.size_wh, c.fps, calibration=Calibration(calibrations[c.id]))
         for c in scenario.cameras
     )
     starts = {camera.id: camera.start_s for camera in scenario.cameras}
-    return FloorScene(f"synthetic {difficulty} {seed}", known, frames, truth, False, starts)
+    return FloorScene(name, known, frames, truth, False, starts)
 
 
 def _boxes(scenario: Scenario, camera: SceneCamera, rng: np.random.Generator) -> tuple[Frames, MotRows]:
