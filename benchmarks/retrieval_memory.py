@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
-from evaluation.rerank import rerank
 from evaluation.retrieval import Labels, evaluate_blocks, evaluate_retrieval
+from pipeline.rerank import rerank
 from pipeline.types import Float32
 
 

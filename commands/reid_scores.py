@@ -110,8 +110,8 @@ def score(query: Described, gallery: Described) -> RetrievalResult:
 
 def score_reranked(query: Described, gallery: Described) -> RetrievalResult:
     """`score` after k-reciprocal re-ranking."""
-    from evaluation.rerank import rerank  # noqa: PLC0415
     from evaluation.retrieval import Labels, evaluate_blocks  # noqa: PLC0415
+    from pipeline.rerank import rerank  # noqa: PLC0415
 
     return evaluate_blocks(
         rerank(query.vector, gallery.vector),

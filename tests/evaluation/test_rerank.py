@@ -8,8 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from evaluation.rerank import rerank
 from evaluation.retrieval import Labels, evaluate_blocks, evaluate_retrieval, nearest
+from pipeline.rerank import rerank, rerank_among
 
 
 def slow(query: np.ndarray, gallery: np.ndarray, k1: int, k2: int, weight: float) -> np.ndarray:
@@ -55,10 +55,20 @@ def people(seed: int, queries: int, images: int, spread: float = 0.6) -> tuple[n
             Labels(ids[queries:], np.full(images, 2)))  # fmt: skip
 
 
+def test_among_one_another_each_row_is_compared_as_a_query_with_the_rest() -> None:
+    query, gallery, *_ = people(4, queries=9, images=30)
+    among = np.concatenate(list(rerank_among(np.concatenate([query, gallery]), k1=6, k2=3, weight=0.5)))
+    np.testing.assert_allclose(
+        among[:9, 9:], np.concatenate(list(rerank(query, gallery, k1=6, k2=3, weight=0.5))), atol=1e-6
+    )
+    assert among.shape == (39, 39)
+    np.testing.assert_allclose(np.diag(among), 0.0, atol=1e-6)
+
+
 @pytest.mark.parametrize(("k1", "k2", "weight"), [(20, 6, 0.3), (5, 3, 0.3), (4, 1, 0.0), (99, 6, 1.0)])
 @pytest.mark.parametrize("block", [7, 512])
 def test_equals_the_equations(k1: int, k2: int, weight: float, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.rerank._BLOCK_ROWS", block)
+    monkeypatch.setattr("pipeline.rerank._BLOCK_ROWS", block)
     query, gallery, _, _ = people(1, 6, 34)
     got = np.concatenate(list(rerank(query, gallery, k1=k1, k2=k2, weight=weight)))
     np.testing.assert_allclose(got, slow(query, gallery, min(k1, 39), k2, weight), atol=2e-5)
@@ -87,7 +97,7 @@ def test_the_nearest_leave_out_junk() -> None:
 
 
 def test_memory_is_neighbours_not_all_distances(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.rerank._BLOCK_ROWS", 64)
+    monkeypatch.setattr("pipeline.rerank._BLOCK_ROWS", 64)
     query, gallery, _, _ = people(2, 60, 2940)
     tracemalloc.start()
     for _ in rerank(query, gallery):

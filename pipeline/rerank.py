@@ -29,9 +29,26 @@ def rerank(
     Memory: the vectors once more, 256 rows of distances at a time, of which the k1 + 1 nearest are kept, and the
     neighbours' weights, some 100 numbers a row at k1 20. Raises ValueError on parameters that make no sense.
     """
+    _refuse(k1, k2, weight)
+    encoded, largest = _encoded(np.concatenate([query, gallery], dtype=np.float32), k1, k2)
+    queries = len(query)
+    yield from _combine(query, gallery, (encoded[:queries], encoded[queries:]), largest[:queries], weight)
+
+
+def rerank_among(vectors: Float32, *, k1: int = K1, k2: int = K2, weight: float = LAMBDA) -> Iterator[Float32]:
+    """The same distances of unit rows `(N, D)` to one another, `(n, N)` of some rows at a time."""
+    _refuse(k1, k2, weight)
+    encoded, largest = _encoded(vectors.astype(np.float32, copy=False), k1, k2)
+    yield from _combine(vectors, vectors, (encoded, encoded), largest, weight)
+
+
+def _refuse(k1: int, k2: int, weight: float) -> None:
     if k1 < 1 or not 1 <= k2 <= k1 or not 0 <= weight <= 1:
         raise ValueError(f"want 1 <= k2 <= k1 and weight in 0..1, got k1 {k1}, k2 {k2}, weight {weight}")
-    vectors = np.concatenate([query, gallery], dtype=np.float32)
+
+
+def _encoded(vectors: Float32, k1: int, k2: int) -> tuple[csr_array, Float32]:
+    """Each row's weights on its neighbours `(N, N)`, and its largest distance `(N,)`."""
     count = len(vectors)
     k1, k2 = min(k1, count - 1), min(k2, count)
     nearest, largest = _nearest(vectors, k1 + 1)
@@ -40,7 +57,7 @@ def rerank(
         rows = np.repeat(np.arange(count), k2)
         mean = csr_array((np.full(count * k2, 1 / k2, np.float32), (rows, nearest[:, :k2].ravel())), (count, count))
         encoded = csr_array(mean @ encoded)
-    yield from _combine(query, gallery, encoded, largest, weight)
+    return encoded, largest
 
 
 def _squared(a: Float32, b: Float32) -> Float32:
@@ -97,18 +114,20 @@ def _encode(vectors: Float32, nearest: Int64, largest: Float32, k1: int) -> csr_
 
 
 def _combine(
-    query: Float32, gallery: Float32, encoded: csr_array, largest: Float32, weight: float
+    query: Float32, gallery: Float32, encoded: tuple[csr_array, csr_array], largest: Float32, weight: float
 ) -> Iterator[Float32]:
-    """Jaccard distance by the sum of the smaller weights (equation 10), mixed with the original one (equation 12)."""
-    queries, total = len(query), encoded.shape[0]
-    by_column = encoded[queries:].tocsc()  # the gallery rows that have a neighbour
-    for first in range(0, queries, _BLOCK_ROWS):
+    """Jaccard distance by the sum of the smaller weights (equation 10), mixed with the original one (equation 12).
+
+    `encoded`: the weights of the queries, and of the gallery.
+    """
+    own, by_column = encoded[0], encoded[1].tocsc()  # the gallery rows that have a neighbour
+    for first in range(0, len(query), _BLOCK_ROWS):
         mixed = _squared(query[first : first + _BLOCK_ROWS], gallery)
         mixed *= weight / np.maximum(largest[first : first + len(mixed), None], 1e-12)
         for row, mix in enumerate(mixed, start=first):
-            begin, end = encoded.indptr[row], encoded.indptr[row + 1]
-            common = np.zeros(total - queries, np.float32)
-            for column, value in zip(encoded.indices[begin:end], encoded.data[begin:end], strict=True):
+            begin, end = own.indptr[row], own.indptr[row + 1]
+            common = np.zeros(len(gallery), np.float32)
+            for column, value in zip(own.indices[begin:end], own.data[begin:end], strict=True):
                 part = slice(by_column.indptr[column], by_column.indptr[column + 1])
                 common[by_column.indices[part]] += np.minimum(value, by_column.data[part])
             np.add(mix, (1 - weight) * (1 - common / (2 - common)), out=mix)
