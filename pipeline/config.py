@@ -200,6 +200,11 @@ class AssociationConfig(Section):
         ge=2,
         description="People from which each camera's mean is taken out of the embeddings; with fewer it is too rough.",
     )
+    rerank: bool = Field(
+        default=False,
+        description="Put distances of looks in the order of k-reciprocal neighbours. Made for many pictures of a "
+        "person: where each is seen once or twice in a camera it does harm (docs/association.md). Up to dense_up_to.",
+    )
     discover_overlaps: bool = Field(
         default=True,
         description="Look for cameras that share a view and are not declared to, from who is seen in both at once.",

@@ -22,6 +22,7 @@ from pipeline.association.evidence import (
 )
 from pipeline.association.pair_evidence import EvidenceName, PairEvidence, dense
 from pipeline.association.prior import DistancePrior
+from pipeline.association.reranked import reranked
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
 from pipeline.association.unseen import nothing_said, with_unseen
 from pipeline.types import Bool, Embeddings, Float32, Float64, Int64, Tracklet
@@ -49,6 +50,10 @@ class Affinity:
     """Of a pair with the median number of crops."""
     seen: Bool
     """`(N,)`: the tracklet has a look to be compared by."""
+    silent: Bool
+    """`(N, N)`: nothing is known of the pair, neither by looks nor beside them."""
+    camera: Int64
+    """`(N,)` numbers."""
     at_once: Bool | None
     """`(N, N)`: pairs judged at common instants; None where no evidence does so."""
     share_at_once: float
@@ -59,6 +64,13 @@ class Affinity:
         if self.at_once is not None and self.at_once[one, two]:
             return float(np.log(self.share_at_once) - np.log1p(-self.share_at_once))
         return self.calibration.prior_log_odds(relation)
+
+    def suspected(self) -> Float32:
+        """`log_odds`, or, where nothing is known of a pair, the log-odds before it is looked at `(N, N)`."""
+        one_camera = self.camera[:, None] == self.camera[None, :]
+        within, cross = self.calibration.prior_log_odds("within"), self.calibration.prior_log_odds("cross")
+        result: Float32 = np.where(self.silent, np.where(one_camera, within, cross), self.log_odds).astype(np.float32)
+        return result
 
     @property
     def cannot_link_pairs(self) -> int:
@@ -103,11 +115,13 @@ def compare(
     *,
     centred: bool,
     alone: Sequence[Int64] = (),
+    rerank: bool = False,
 ) -> Compared:
     """Calibrate on the `ordered` tracklets (sorted by key) that have one of the usable `embeddings`; judge no pair.
 
     `every_constraint`: among all of `ordered`. `centred`: whether the embeddings were (centring.py). `alone`: rows of
-    `ordered` that other evidence can link without a look (`PairEvidence.alone`): they take part, too.
+    `ordered` that other evidence can link without a look (`PairEvidence.alone`): they take part, too. `rerank`: in the
+    order of k-reciprocal neighbours (reranked.py).
     """
     row_of = {t.key: row for row, t in enumerate(ordered)}
     vectors, statistics = aggregate(embeddings), crop_statistics(embeddings)
@@ -119,6 +133,8 @@ def compare(
     crop_similarity = footage_crop_similarity(statistics, prior.crop_similarity)
     trust = reliability(vectors.crops, crop_similarity)
     distance = distance_matrix(vectors.vector)
+    if rerank:
+        distance = reranked(vectors.vector, distance, camera)
     evidence = gather(distance, trust, camera, constraints, half_distances(statistics, crop_similarity))
     if own_prior is None and not centred:
         prior = scale_to_footage(prior, evidence)
@@ -176,7 +192,8 @@ def weigh(
         at_once=at_once,
     )
     log_odds[constraints.cannot] = 0.0
-    log_odds[nothing_said(trust, parts.values())] = 0.0
+    unseen = nothing_said(trust, parts.values())
+    log_odds[unseen] = 0.0
     return Affinity(
         rows=compared.rows,
         constraints=constraints,
@@ -189,6 +206,8 @@ def weigh(
         crop_similarity=compared.crop_similarity,
         usual_reliability=float(np.median(trust[trust > 0])) ** 2 if (trust > 0).any() else 1.0,
         seen=np.asarray(trust > 0.0, np.bool_),
+        silent=unseen if calibration.separable else nothing_said(np.zeros(len(trust)), parts.values()),
+        camera=camera,
         at_once=at_once,
         share_at_once=share,
     )

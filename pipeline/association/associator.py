@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.association.affinity import Affinity, compare, usable_embeddings, weigh
+from pipeline.association.affinity import Affinity, Compared, compare, usable_embeddings, weigh
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
 from pipeline.association.crowd_solver import compare_crowd, group_crowd, link_floor
 from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
+from pipeline.association.missed import missed_joinings
 from pipeline.association.must_links import numbered_by_lowest_row
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_sources import gather_pair_evidence
@@ -28,6 +29,9 @@ from pipeline.association.trajectories import Solution, assemble, build_trajecto
 from pipeline.association.zones import find_zones
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Int64, Scene, Tracklet, Trajectory
+
+_BELOW = 1e-3
+"""By as much a pair that nothing is known of lies below the log-odds from which groups are joined, or at 0."""
 
 
 class AverageLinkageAssociator:
@@ -64,7 +68,7 @@ class AverageLinkageAssociator:
         constraints = self._constraints(ordered, scene, known)
         extra = gather_pair_evidence(ordered, scene, self._config)
         alone = [part.alone for part in extra]
-        compared = compare(ordered, usable, constraints, self._prior, centred=False, alone=alone)
+        compared = self._compare(ordered, usable, constraints, alone, centred=False)
         overlaps: list[Overlap] = []
         if comparable and self._config.discover_overlaps:
             overlaps = discover_overlaps(ordered, compared, scene, self._config.clock_slack_s)
@@ -72,7 +76,7 @@ class AverageLinkageAssociator:
             if shared:  # nobody of these cameras is barred any more by being seen in both
                 scene = replace(scene, overlapping=scene.overlapping | shared)
                 constraints = self._constraints(ordered, scene, known)
-                compared = compare(ordered, usable, constraints, self._prior, centred=False, alone=alone)
+                compared = self._compare(ordered, usable, constraints, alone, centred=False)
         affinity = weigh(compared, extra, centred=False)
         solution = self._group(affinity, given)
         if len(np.unique(solution.labels)) >= self._config.centre_min_people:
@@ -81,12 +85,13 @@ class AverageLinkageAssociator:
             person = dict(zip(keys, solution.labels.tolist(), strict=True))
             centred = usable_embeddings(ordered, centre(usable, person))
             if len(centred):  # none is left of a black video, whose embeddings are all one
-                compared = compare(ordered, centred, constraints, self._prior, centred=True, alone=alone)
+                compared = self._compare(ordered, centred, constraints, alone, centred=True)
                 affinity = weigh(compared, extra, centred=True)
                 solution = self._group(affinity, given)
         zones = find_zones(ordered, scene)
         journeys = Journeys.of(ordered, zones, comparable=comparable)
-        for _ in range(self._config.topology_rounds if solution.merges and affinity.seen.any() else 0):
+        tells = affinity.calibration.separable and np.count_nonzero(affinity.seen) > 1
+        for _ in range(self._config.topology_rounds if tells else 0):  # likely pairs teach, even where none is sure
             topology = learn_topology(journeys, *pairs_to_learn_from(affinity))
             learned = (topology.time_evidence(), topology.place_evidence())
             affinity = weigh(compared, extra, centred=affinity.centred, learned=learned)
@@ -105,6 +110,18 @@ class AverageLinkageAssociator:
         )
         return AssociationResult(trajectories, report)
 
+    def _compare(
+        self,
+        ordered: Sequence[Tracklet],
+        embeddings: Embeddings,
+        constraints: Constraints,
+        alone: Sequence[Int64],
+        *,
+        centred: bool,
+    ) -> Compared:
+        again = self._config.rerank
+        return compare(ordered, embeddings, constraints, self._prior, centred=centred, alone=alone, rerank=again)
+
     def _constraints(self, ordered: Sequence[Tracklet], scene: Scene, known: Known) -> Constraints:
         constraints = build_constraints(
             ordered,
@@ -119,11 +136,18 @@ class AverageLinkageAssociator:
         probability = self._config.link_probability
         label = given[affinity.rows]
         one_by_word = label[:, None] == label[None, :]  # no inferred veto stands against it
-        score = np.where(affinity.constraints.cannot & ~one_by_word, -np.inf, affinity.log_odds)
         floor = float(np.log(probability) - np.log1p(-probability))
-        grouping = solve(score, floor, self._config.solver, together=chains(label))
-        doubt = judge(affinity.log_odds, affinity.constraints.cannot, grouping.labels, grouping.merges)
-        return Solution(grouping.labels, grouping.merges, doubt, grouping.solved)
+        # Whoever prefers recall joins from below 0 on: what nothing is known of must not pass for a likely pair.
+        known = np.where(affinity.silent, min(0.0, floor - _BELOW), affinity.log_odds)
+        cannot = affinity.constraints.cannot
+        grouping = solve(
+            np.where(cannot & ~one_by_word, -np.inf, known), floor, self._config.solver, together=chains(label)
+        )
+        doubt = judge(affinity.log_odds, grouping.labels, grouping.merges)
+        missed = missed_joinings(
+            affinity.suspected(), cannot, grouping.labels, affinity.camera, float(doubt.merge.sum())
+        )
+        return Solution(grouping.labels, grouping.merges, replace(doubt, missed=missed), grouping.solved)
 
     def _solve_crowd(
         self, ordered: Sequence[Tracklet], usable: Embeddings, scene: Scene, known: Known, dropped: int

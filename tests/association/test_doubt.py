@@ -2,31 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipeline.association import pair_sources
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.confidence import judge, sigmoid
 from pipeline.association.linkage import Merge
+from pipeline.association.missed import UNLIKE, missed_joinings
+from pipeline.association.pair_evidence import PairEvidence
+from pipeline.association.prior import Densities, Density, DistancePrior
 from pipeline.config import AssociationConfig
+from pipeline.types import Embeddings
 
 
-def test_missed_links_are_the_probabilities_of_the_groups_left_apart() -> None:
-    log_odds = np.array(
-        [[0, 4, -1, -2], [4, 0, -3, -2], [-1, -3, 0, 0], [-2, -2, 0, 0]],
-        np.float32,
-    )
-    cannot = np.zeros((4, 4), np.bool_)
-    cannot[0, 3] = cannot[3, 0] = True
-    doubt = judge(log_odds, cannot, np.array([0, 0, 1, 2]), [Merge((0,), (1,), 4.0)])
-    # The pair with row 3 is barred; 0 and 1 against 2 have mean -2, 2 against 3 has 0; both count for a little more.
-    assert doubt.missed == pytest.approx(sigmoid(np.array(0.3 - 1.4)) + sigmoid(np.array(0.3)))
-    assert doubt.missed_rate() == pytest.approx(doubt.missed / (doubt.missed + sigmoid(np.array(4.0))))
+def missed(log_odds, labels, camera, made=1.0, cannot=()):  # type: ignore[no-untyped-def]
+    table = np.zeros((len(labels),) * 2, np.float32)
+    barred = np.zeros_like(table, np.bool_)
+    for (one, two), value in log_odds.items():
+        table[one, two] = table[two, one] = value
+    for one, two in cannot:
+        barred[one, two] = barred[two, one] = True
+    return missed_joinings(table, barred, np.array(labels), np.array(camera), made)
+
+
+def test_doubtful_joinings_count_by_their_probability_however_improbable() -> None:
+    log_odds = {(0, 1): 4.0, (0, 2): -1.0, (1, 2): -3.0, (0, 3): 9.0, (1, 3): -2.0, (2, 3): -6.0}
+    # Row 3 is barred from the group of 0 and 1, which against 2 has mean -2. No camera shows anybody else: cap 0.
+    found = missed(log_odds, [0, 0, 1, 2], [0, 1, 0, 0], cannot=[(0, 3)])
+    assert found == pytest.approx(sigmoid(np.array(-2.0)) + sigmoid(np.array(-6.0)))
+
+
+def test_who_looks_unlike_himself_is_missed_where_he_can_still_be_linked() -> None:
+    def of(*more):  # type: ignore[no-untyped-def]
+        """20 linked pairs, and tracklets alone in these cameras; any two look like strangers."""
+        labels = [*(number // 2 for number in range(40)), *range(20, 20 + len(more))]
+        apart = {(a, b): -60.0 for a in range(len(labels)) for b in range(a) if labels[a] != labels[b]}
+        return missed(apart, labels, [0, 1] * 20 + list(more), made=made)
+
+    made = 20.0
+    assert of() == pytest.approx(0.0)  # everybody has his counterpart
+    assert of(0, 1, 1) == pytest.approx(UNLIKE / (1 - UNLIKE) * 20.0)
+    assert of(1, 1) == pytest.approx(0.0)  # nobody in the other camera is left
+    made = 90.0
+    assert of(0, 1) == pytest.approx(1.0)  # more would be expected than one pair
+
+
+def test_the_missed_are_a_share_of_them_and_of_the_true_links_made() -> None:
+    doubt = judge(np.zeros((2, 2), np.float32), np.zeros(2, np.int64), [Merge((0,), (1,), 0.0)])
+    assert replace(doubt, missed=1.5).missed_rate() == pytest.approx(1.5 / 2.0)
+    assert doubt.missed_rate() is None
 
 
 def test_nobody_to_link_is_nobody_missed() -> None:
-    doubt = judge(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.bool_), np.zeros(1, np.int64), [])
-    assert doubt.missed_rate() is None
+    assert missed({}, [0], [0], made=0.0) == 0.0
+    doubt = judge(np.zeros((1, 1), np.float32), np.zeros(1, np.int64), [])
+    assert replace(doubt, missed=0.0).missed_rate() is None
+
+
+@pytest.mark.parametrize("solver", ["average", "heuristic", "exact"])
+@pytest.mark.parametrize("prefer", ["precision", "balance", "recall"])
+def test_what_nothing_is_known_of_is_not_joined_whatever_is_preferred(  # type: ignore[no-untyped-def]
+    tracklet, scene, monkeypatch, prefer, solver
+) -> None:
+    """Pairs without a look, a time or a place had log-odds 0, more than the -1.4 that `recall` asks for."""
+    people = [tracklet(camera, track, 100 * track) for camera in "AB" for track in (1, 2, 3)]
+    table = np.zeros((6, 6))
+    table[0, 3] = table[3, 0] = 8.0  # of A 1 and B 1 something is known
+
+    def place(*_):  # type: ignore[no-untyped-def]
+        return PairEvidence("place", lambda left, right: table[left, right], alone=np.arange(6))
+
+    monkeypatch.setattr(pair_sources, "SOURCES", (place,))
+    config = AssociationConfig(prefer=prefer, solver=solver)
+    result = AverageLinkageAssociator(config).solve(people, Embeddings.join([], 8), scene("A", "B"))
+    together = [sorted(t.key for t in person.tracklets) for person in result.trajectories]
+    assert [keys for keys in together if len(keys) > 1] == [[("A", 1), ("B", 1)]]
+    assert result.report.estimated_missed_link_rate < 0.9  # each other pair counts by its share, not as an even bet
+
+
+@pytest.mark.parametrize("prefer", ["precision", "balance", "recall"])
+def test_looks_that_tell_nobody_apart_join_nobody(tracklet, scene, prefer) -> None:  # type: ignore[no-untyped-def]
+    people = [tracklet("A", 1), tracklet("B", 1, 100)]
+    black = Embeddings((("A", 1), ("B", 1)), np.array([3, 103]), np.ones((2, 8), np.float32), np.ones(2, np.float32))
+    one, two = Density(0.45, 0.1), Density(0.5, 0.1)
+    indifferent = Densities(one, one, two, two, crop_similarity=0.8, same_strength=9.0, different_strength=9.0)
+    solver = AverageLinkageAssociator(
+        AssociationConfig(prefer=prefer), DistancePrior("black", "test", plain=indifferent, centred=indifferent)
+    )
+    result = solver.solve(people, black, scene("A", "B"))
+    assert result.report.warnings
+    assert len(result.trajectories) == 2
 
 
 def test_who_prefers_precision_gets_fewer_and_surer_links(crowd, world, scene, prior) -> None:  # type: ignore[no-untyped-def]
