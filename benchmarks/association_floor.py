@@ -76,7 +76,8 @@ def whose(tracklets: Sequence[Tracklet], ceiling: dict[str, MotRows]) -> dict[Tr
 
 def _as_written(tracklet: Tracklet) -> Float64:
     """The first box after the way through `rows_of`, px."""
-    return np.round(rows_of([(0, tracklet)], tracklet.camera_id).xyxy[0], 2)
+    box: Float64 = np.round(rows_of([(0, tracklet)], tracklet.camera_id).xyxy[0], 2)
+    return box
 
 
 def without_one_kind_of_error(

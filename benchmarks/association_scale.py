@@ -3,6 +3,7 @@
     python -m benchmarks.association_scale                       # 1,000 to 100,000
     python -m benchmarks.association_scale --sizes 1000000       # 10 GB, 10 minutes
     python -m benchmarks.association_scale --recall 1000         # candidates against all pairs
+    python -m benchmarks.association_scale --clock unknown --sizes 10000 30000
 
 A made-up stream: people walk through about six cameras of fifty, each visit one tracklet with one 256-d embedding.
 Spectrum, spread of one person and of two are those of person-reidentification-retail-0277 (distance of one person in
@@ -19,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ from pipeline.association.constraints import build_constraints
 from pipeline.association.crowd_solver import compare_crowd
 from pipeline.association.prior import DistancePrior, LabelledCrops, fit_prior
 from pipeline.config import AssociationConfig
-from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
+from pipeline.types import Camera, Clock, Embeddings, Scene, Tracklet, TrackletKey
 
 SIZES = (1000, 3000, 10_000, 30_000, 100_000)
 CAMERAS, PER_MINUTE, DIMENSION, CLASSES = 50, 1000.0, 256, 300
@@ -40,7 +42,8 @@ ALIKE, VIEW, NOISE = 1.2, 1.1, 0.3
 def spectrum() -> np.ndarray:
     """Standard deviations `(D,)` by direction; about 75 directions count, as for the embedder named above."""
     variance = 1.0 / (1.0 + np.arange(DIMENSION) / 12.0) ** 1.2
-    return np.sqrt(variance / variance.sum())
+    result: np.ndarray = np.sqrt(variance / variance.sum())
+    return result
 
 
 def people_vectors(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,9 +126,10 @@ def pairs(label: np.ndarray) -> float:
     return float((number * (number - 1) / 2).sum())
 
 
-def measure(count: int) -> dict[str, float]:
+def measure(count: int, clock: Clock) -> dict[str, float]:
     """One size, in this process."""
     tracklets, embeddings, scene, truth = make(count)
+    scene = replace(scene, clock=clock)
     associator = AverageLinkageAssociator(AssociationConfig(dense_up_to=0), own_prior())
     base = resource.getrusage(resource.RUSAGE_SELF)
     wall = time.perf_counter()
@@ -211,11 +215,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--recall", type=int, nargs="*", default=[], help="compare candidates with all pairs instead")
+    parser.add_argument("--clock", choices=("common", "unknown"), default="common", help="of the cameras")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(arguments.one)))
+        print(json.dumps(measure(arguments.one, arguments.clock)))
         return
     if arguments.recall:
         for count in arguments.recall:
@@ -228,7 +233,15 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for count in arguments.sizes:
-        command = [sys.executable, "-m", "benchmarks.association_scale", "--one", str(count)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.association_scale",
+            "--one",
+            str(count),
+            "--clock",
+            arguments.clock,
+        ]
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         rows.append(row)
         print(

@@ -54,7 +54,8 @@ def votes(affinity: Affinity, camera: np.ndarray) -> np.ndarray:
     odds = np.where(affinity.constraints.cannot, -np.inf, affinity.log_odds.astype(np.float64))
     same = (camera[:, None] == camera) / (1.0 + np.exp(-odds))
     np.fill_diagonal(same, 0.0)
-    return 1.0 / (1.0 + same.sum(axis=1))
+    result: np.ndarray = 1.0 / (1.0 + same.sum(axis=1))
+    return result
 
 
 def score(labels: np.ndarray, real: np.ndarray, length: np.ndarray) -> dict[str, float]:

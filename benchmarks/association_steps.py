@@ -82,8 +82,14 @@ def steps_of_boxes(boxes: Boxes) -> Iterator[tuple[str, Tracks]]:
 def seen_only(tracklet: Tracklet) -> Tracklet:
     """Without the boxes that were not found."""
     rows = tracklet.observed
-    columns = (tracklet.frame_index, tracklet.time_s, tracklet.xyxy, tracklet.confidence, tracklet.observed)
-    return Tracklet(tracklet.key, *(column[rows] for column in columns))
+    return Tracklet(
+        tracklet.key,
+        tracklet.frame_index[rows],
+        tracklet.time_s[rows],
+        tracklet.xyxy[rows],
+        tracklet.confidence[rows],
+        tracklet.observed[rows],
+    )
 
 
 def steps_of_run(folder: Path) -> Iterator[tuple[str, Tracks]]:

@@ -70,7 +70,9 @@ def main() -> None:
                 found = detector.detect(frames)
                 spent = (time.perf_counter() - start) / len(frames) * 1e3
                 pairs = zip(truth, found, strict=True)
-                result = evaluate_detections([ImageBoxes(t, d.xyxy, d.confidence) for t, d in pairs])
+                result = evaluate_detections(
+                    [ImageBoxes(t.astype(float), d.xyxy.astype(float), d.confidence.astype(float)) for t, d in pairs]
+                )
                 if result is None:
                     raise SystemExit(f"{args.truth}: no truth in the frames that were read")
                 many = sum(int((d.confidence >= 0.25).sum()) for d in found)

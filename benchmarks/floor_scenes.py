@@ -21,7 +21,7 @@ from pipeline.config import Config, TrackerConfig
 from pipeline.ground.calibration_file import CalibrationEntry, calibrate
 from pipeline.stages.camera import TrackletBuilder
 from pipeline.stages.scene import CameraOutcome
-from pipeline.types import Calibration, Camera, Detections, Embeddings, Float64
+from pipeline.types import Calibration, Camera, Detections, Embeddings, Float64, Tracklet
 from synthetic.camera import PinholeCamera
 from synthetic.scenario import Scenario, SceneCamera, build_scenario
 from trackers import build_tracker
@@ -117,7 +117,8 @@ def _boxes(scenario: Scenario, camera: SceneCamera, rng: np.random.Generator) ->
                     )
                 )
         boxes.sort(key=lambda entry: entry[0])
-        found, nearer = [], []
+        found: list[Float64] = []
+        nearer: list[Float64] = []
         for _, person, box in boxes:
             cut = np.clip(box, 0, size)
             if (cut[2] - cut[0]) * (cut[3] - cut[1]) < 0.5 * (box[2] - box[0]) * (box[3] - box[1]):
@@ -131,7 +132,9 @@ def _boxes(scenario: Scenario, camera: SceneCamera, rng: np.random.Generator) ->
                 continue
             height = box[3] - box[1]
             found.append(np.clip(box + rng.normal(0, _FOOT_NOISE * height, 4) * (0.6, 0.6, 0.6, 1.0), 0, size))
-        frames.append((time_s, Detections(np.array(found).reshape(-1, 4), np.full(len(found), 0.9, np.float32))))
+        frames.append(
+            (time_s, Detections(np.array(found, np.float32).reshape(-1, 4), np.full(len(found), 0.9, np.float32)))
+        )
     return frames, MotRows.of(np.array(rows).reshape(-1, 6))
 
 
@@ -152,7 +155,7 @@ def _project(camera: SceneCamera, x: float, y: float, height: float) -> Float64 
 def _covered(box: Float64, other: Float64) -> float:
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
-    return max(width, 0.0) * max(height, 0.0) / max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
+    return float(max(width, 0.0) * max(height, 0.0) / max((box[2] - box[0]) * (box[3] - box[1]), 1.0))
 
 
 def pets_scene(folder: Path) -> FloorScene:
@@ -188,7 +191,7 @@ def track(scene: FloorScene, config: Config, offsets_s: dict[str, float]) -> lis
     done = []
     for camera in scene.cameras:
         tracker, builder = build_tracker(config.tracker), TrackletBuilder(camera.id, config.tracker)
-        tracklets = []
+        tracklets: list[Tracklet] = []
         for index, (time_s, detections) in enumerate(scene.frames[camera.id]):
             now = time_s + offsets_s[camera.id]
             tracklets += builder.add(index, now, tracker.update(detections, now), detections).tracklets

@@ -28,10 +28,9 @@ def build(name: str) -> torch.nn.Module:
     """A YOLO layout of ultralytics (`*.yaml`), fused, or a classification model of torchvision."""
     torch.manual_seed(0)
     if name.endswith(".yaml"):
-        model: torch.nn.Module = (
-            import_ultralytics().DetectionModel(name, nc=1, verbose=False).eval().fuse(verbose=False)
-        )
-        model.model[-1].export = True
+        layout = import_ultralytics().DetectionModel(name, nc=1, verbose=False).eval().fuse(verbose=False)
+        layout.model[-1].export = True
+        model: torch.nn.Module = layout
         return model
     ensure_torchvision_ops()
     from torchvision.models import get_model  # noqa: PLC0415

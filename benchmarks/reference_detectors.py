@@ -79,11 +79,11 @@ class IntelSsd:
         stretched = cv2.resize(image, self._input_wh).astype(np.float32).transpose(2, 0, 1)[None]
         rows = self._network(np.ascontiguousarray(stretched))[0].reshape(-1, 7)
         rows = rows[rows[:, 0] >= 0]
-        boxes = rows[:, 3:] * np.tile(np.float32(size), 2)
+        boxes = rows[:, 3:] * np.tile(np.array(size, np.float32), 2)
         return suppress(boxes, rows[:, 2], size, self._config)
 
 
-REFERENCES = {"yolox": Yolox, "adas": IntelSsd}
+REFERENCES: dict[str, type[Yolox] | type[IntelSsd]] = {"yolox": Yolox, "adas": IntelSsd}
 
 
 def build_reference(name: str, path: str, config: DetectorConfig, runtime: RuntimeConfig) -> Detector:

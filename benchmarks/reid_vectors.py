@@ -28,13 +28,15 @@ CACHE = Path(".cache/association_reid")
 
 def read_tar(path: Path) -> tuple[list[np.ndarray], LabelledCrops]:
     """Images, and labels without vectors, of a tar of `<id>_c<camera>_<n>.<ext>`, ordered by id, camera, n."""
-    found = []
+    found: list[tuple[int, int, int, np.ndarray]] = []
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isfile():
+            if (file := archive.extractfile(member)) is not None:
                 person, camera, number = Path(member.name).stem.split("_")
-                data = np.frombuffer(archive.extractfile(member).read(), np.uint8)
-                found.append((int(person), int(camera[1:]), int(number), cv2.imdecode(data, cv2.IMREAD_COLOR)))
+                image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+                if image is None:
+                    raise ValueError(f"{path}: {member.name} is no image")
+                found.append((int(person), int(camera[1:]), int(number), image))
     found.sort(key=lambda row: row[:3])
     label = np.array([row[:2] for row in found], dtype=np.int64)
     return [row[3] for row in found], LabelledCrops(np.zeros((len(found), 0), np.float32), label[:, 0], label[:, 1])

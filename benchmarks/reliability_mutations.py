@@ -120,7 +120,7 @@ def mutate(data: bytes, seed: int) -> bytes:
         if rng.random() < 0.5:
             where = int(rng.integers(min(2048, size)))
             where = where if rng.random() < 0.5 else size - 1 - where
-        length = int(min(2 ** rng.integers(0, 11), size - where))
+        length = min(2 ** int(rng.integers(0, 11)), size - where)
         kind = rng.integers(8)
         if kind == 0:
             out[where] ^= 1 << int(rng.integers(8))
@@ -169,8 +169,10 @@ class Child:
 
     def _line(self, limit_s: float) -> bytes:
         output = self._process.stdout
+        if output is None:
+            raise RuntimeError("the child was started without a pipe")
         ready, _, _ = select.select([output], [], [], limit_s)
-        line = output.readline() if ready else b""  # type: ignore[union-attr]
+        line = output.readline() if ready else b""
         if ready and not line:
             self._process.wait(10)
         return line

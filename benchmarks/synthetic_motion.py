@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.types import Detections, Float64
+from pipeline.types import Bool, Detections, Float64
 
 Frames = list[tuple[float, Detections]]
 
@@ -44,7 +44,8 @@ def _walk(rng: np.random.Generator, duration: float, leader: Float64 | None, ste
     if leader is not None:
         side = rng.normal(0, 0.3, 2) + rng.choice([-1, 1]) * np.array([0.6, 0.2])
         wander = np.cumsum(rng.normal(0, 0.05, (count, 2)) * np.sqrt(step), axis=0)
-        return leader + side + wander
+        beside: Float64 = leader + side + wander
+        return beside
     position = np.zeros((count, 2))
     here = np.array([rng.choice([-1, 1]) * rng.uniform(4, 9), rng.uniform(9, 26)])
     velocity = np.zeros(2)
@@ -76,7 +77,8 @@ def _project(floor: Float64, height: Float64, width: Float64, world: World) -> t
     def image_y(z: Float64) -> Float64:
         forward = floor[:, 1] * np.cos(tilt) + (up - z) * np.sin(tilt)
         down = (up - z) * np.cos(tilt) - floor[:, 1] * np.sin(tilt)
-        return _SIZE[1] / 2 + _FOCAL * down / forward
+        y: Float64 = _SIZE[1] / 2 + _FOCAL * down / forward
+        return y
 
     depth = floor[:, 1] * np.cos(tilt) + up * np.sin(tilt)
     x = _SIZE[0] / 2 + _FOCAL * floor[:, 0] / depth
@@ -94,11 +96,11 @@ def _visible(boxes: Float64, depth: Float64, posts: Float64, post_depth: Float64
     cover = np.concatenate([boxes + 0.12 * np.concatenate([size, -size], axis=1) * [1, 0.3, 1, 0.3], posts])
     cover_depth = np.concatenate([depth, post_depth])
     for k, box in enumerate(cover):
-        before = cover_depth[k] < depth - 0.05
+        before: Bool = np.asarray(cover_depth[k] < depth - 0.05)
         hit = ((x > box[0]) & (x < box[2]))[:, None, :] & ((y > box[1]) & (y < box[3]))[:, :, None]
         free &= ~(hit & before[:, None, None])
     share = free.mean(axis=(1, 2))
-    columns, rows = free.any(axis=1), free.any(axis=2)
+    columns, rows = np.asarray(free.any(axis=1)), np.asarray(free.any(axis=2))
     part = boxes.copy()
     some = share > 0
     part[:, 0] += size[:, 0] * np.where(some, columns.argmax(axis=1), 0) / 8
@@ -164,7 +166,7 @@ def make(world: World, seed: int) -> tuple[Frames, Float64]:
         index = len(frames)
         frames.append((float(time_s), Detections(every[good], confidence[order][good])))
         # Who was out of sight of the camera for a second comes back under a new id: motion alone can't know better.
-        for k in np.flatnonzero(inside):
+        for k in np.flatnonzero(inside).tolist():
             if time_s - last_inside[k] > 1.0:
                 visits += 1
                 visit[k] = visits

@@ -50,7 +50,7 @@ def read_clip(
     found = found[order]
     low, high = np.searchsorted(found[:, 0], numbers), np.searchsorted(found[:, 0], numbers, side="right")
     frames = [
-        ((number - 1) / fps, Detections(found[a:b, 2:6], found[a:b, 6]))
+        ((number - 1) / fps, Detections(found[a:b, 2:6].astype(np.float32), found[a:b, 6].astype(np.float32)))
         for number, a, b in zip(numbers.tolist(), low, high, strict=True)
     ]
     truth = truth[np.isin(truth[:, 0], numbers)][:, :6]
