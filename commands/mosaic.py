@@ -22,6 +22,8 @@ _TILE_WIDTH = 640
 _TRAIL_S = 2.5
 _STALE_S = 0.6
 """A person is on the map from the nearest box at most this long ago."""
+_ONE_NAME_PX = 24
+"""Dots of one person, as two cameras see him, that lie nearer have one number."""
 _PAPER, _INK = (46, 42, 40), (235, 235, 235)
 
 
@@ -163,6 +165,7 @@ class _FloorMap:
             if metre % 2 == 0:
                 ends = [pixel(np.array([x, metre])) for x in (self._low[0], self._high[0])]
                 cv2.line(image, ends[0], ends[1], (60, 56, 54), 1)
+        dots: list[tuple[int, tuple[int, int]]] = []
         for path in self._paths:
             last = bisect_right(path.time_s, time_s) - 1
             if last < 0 or time_s - path.time_s[last] > _STALE_S:
@@ -175,12 +178,21 @@ class _FloorMap:
             here = pixel(path.place[last])
             cv2.circle(image, here, 7, tint, -1, cv2.LINE_AA)
             cv2.circle(image, here, 7, _INK, 1, cv2.LINE_AA)
-            cv2.putText(
-                image, str(path.person_id), (here[0] + 9, here[1] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1,
-                cv2.LINE_AA,
-            )  # fmt: skip
+            dots.append((path.person_id, here))
+        for person, (x, y) in one_name_each(dots):  # above all dots, with an edge
+            for tint, width in ((_PAPER, 4), (_INK, 1)):
+                cv2.putText(image, str(person), (x + 9, y - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, tint, width, cv2.LINE_AA)
         cv2.putText(image, "floor, one square = 2 m", (16, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1, cv2.LINE_AA)
         return image
+
+
+def one_name_each(dots: list[tuple[int, tuple[int, int]]]) -> list[tuple[int, tuple[int, int]]]:
+    """The dots (person, pixel) that get a number: not one beside another of the same person."""
+    named: list[tuple[int, tuple[int, int]]] = []
+    for person, at in dots:
+        if not any(person == other and math.dist(at, there) < _ONE_NAME_PX for other, there in named):
+            named.append((person, at))
+    return named
 
 
 def _smooth(places: Float64) -> Float64:

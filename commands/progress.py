@@ -54,7 +54,7 @@ class FrameProgress:
         if self._bars is not None:
             with contextlib.suppress(OSError):
                 self._bars.update(self._tasks[camera_id], completed=frames)
-        elif time.monotonic() >= self._next_line:
+        elif time.monotonic() >= self._next_line and any(self._done.values()):
             self._next_line = time.monotonic() + _LINE_EVERY_S
             log.info("%s: %s", self._title, ", ".join(self._line(c) for c, n in self._done.items() if n))
 

@@ -225,12 +225,15 @@ def tell(state: RunState, directory: RunDirectory) -> None:
     places = [{t.camera_id for t in person.tracklets} for person in result.trajectories]
     for outcome in state.linked.outcomes:
         people = sum(outcome.camera.id in where for where in places)
-        log.info("camera %s: %d people, %d tracklets", outcome.camera.id, people, len(outcome.tracklets))
-    log.info("%d people in all, %d of them in several cameras", len(places), sum(len(where) > 1 for where in places))
+        tracklets = len(outcome.tracklets)
+        log.info("camera %s: %s", outcome.camera.id, f"{_people(people)}, {tracklets} tracklet{'s'[: tracklets != 1]}")
+    log.info("%s in all, %d of them in several cameras", _people(len(places)), sum(len(where) > 1 for where in places))
     report = result.report
     if report.estimated_false_link_rate is not None:
         log.info(
-            "%d links, of which an estimated %.1f %% are wrong", report.links, 100 * report.estimated_false_link_rate
+            "links made: %d, of which an estimated %.1f %% are wrong",
+            report.links,
+            100 * report.estimated_false_link_rate,
         )
     if report.estimated_missed_link_rate is not None:
         log.info(
@@ -249,6 +252,10 @@ def tell(state: RunState, directory: RunDirectory) -> None:
         log.error("%s; run_report.json tells why", state.fault)
     overlays = sorted((directory.root / "overlays").glob("*.mp4"))
     log.info("results in %s%s", directory.root, f"; open {overlays[0]}" if overlays else "")
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
 
 
 def print_summary(state: RunState, directory: RunDirectory) -> None:

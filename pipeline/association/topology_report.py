@@ -99,9 +99,10 @@ def ways_table(report: TopologyReport, most: int) -> list[str]:
     """The `most` walked ways between two cameras and the views shared, as lines for the eye."""
     lines = []
     for way in [way for way in report.ways if way.from_camera != way.to_camera][:most]:
+        took = f"{way.median_s:.1f} s ({way.shortest_s:.1f} to {way.longest_s:.1f})"
         lines.append(
             f"{_place(way.from_camera, way.from_zone)} -> {_place(way.to_camera, way.to_zone)}: {way.times} x, "
-            f"{way.median_s:.1f} s ({way.shortest_s:.1f} to {way.longest_s:.1f})"
+            + (took if way.median_s >= 0 else "seen by both at once")
         )
     for overlap in report.overlaps:
         if overlap.found:

@@ -11,7 +11,7 @@ from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.continuity import continuity
 from pipeline.association.journeys import Journeys
 from pipeline.association.topology import learn_topology
-from pipeline.association.topology_report import ways_table
+from pipeline.association.topology_report import TopologyReport, WayReport, ways_table
 from pipeline.association.zones import ELSEWHERE, find_zones
 from pipeline.config import AssociationConfig
 from pipeline.types import Tracklet
@@ -153,3 +153,11 @@ def test_a_shared_view_is_found_from_who_is_seen_at_once(shared, world, visit, s
     assert overlap.together == (16 if shared else 0)
     if shared:
         assert grouping(result.trajectories) == {frozenset([("A", n), ("B", n)]) for n in range(1, 17)}
+
+
+def test_a_way_of_negative_time_is_told_as_seen_by_both_at_once():
+    ways = (WayReport("a", 1, "b", 0, 3, -6.0, -5.9, -5.0), WayReport("b", 2, "a", 1, 2, 1.0, 2.0, 3.0))
+    assert ways_table(TopologyReport(ways=ways), 5) == [
+        "a zone 1 -> b elsewhere: 3 x, seen by both at once",
+        "b zone 2 -> a zone 1: 2 x, 2.0 s (1.0 to 3.0)",
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import run
-from commands.mosaic import write_mosaic
+from commands.mosaic import one_name_each, write_mosaic
 from pipeline.video.reader import VideoReader
 from pipeline.video.writer import VideoWriter
 
@@ -74,3 +74,12 @@ def test_cameras_of_a_mosaic_keep_step_with_the_clock(tmp_path: Path) -> None:
     assert tones[5][0] == pytest.approx(60, abs=7) and tones[5][1] < 50  # b has not begun
     assert tones[15][0] == pytest.approx(120, abs=7) and tones[15][1] == pytest.approx(60, abs=7)
     assert tones[25][0] == pytest.approx(180, abs=7) and tones[25][1] == pytest.approx(120, abs=7)
+
+
+def test_who_is_seen_by_two_cameras_has_one_number_on_the_floor() -> None:
+    """A person's two dots lay side by side with the number twice, one over the other."""
+    assert one_name_each([(1, (10, 10)), (1, (18, 12)), (2, (12, 10)), (1, (90, 10))]) == [
+        (1, (10, 10)),
+        (2, (12, 10)),
+        (1, (90, 10)),
+    ]
