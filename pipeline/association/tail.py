@@ -4,7 +4,8 @@ calibration.py fits one logistic density to all pairs of two people; its tail is
 everything hangs on the tail. With clocks that compare a crowd shows it: whoever is seen in two cameras at once that
 share no floor is two people, for certain, and there are some hundred such pairs for each tracklet of a busy site. Where
 fewer (or more) of them come near than the fit foretells, distances say more (or less) by the logarithm of the ratio.
-What one person looks like is then fitted
+Without clocks that compare those are looked at who are in one camera at once and stand apart, their distances
+brought to the scale of two cameras; there are a few for each tracklet. What one person looks like is then fitted
 anew: else look-alikes whom the fitted tail has no room for are taken for one person, and draw that fit to themselves.
 A shared view that nobody told of and nobody found makes pairs of one person look like pairs of two: then less is
 linked, not more.
@@ -18,6 +19,7 @@ import numpy as np
 
 from pipeline.association.calibration import Calibration, Evidence, Tail, calibrate, without_noise
 from pipeline.association.candidates import pairs_in_reach
+from pipeline.association.constraints import common_overlap
 from pipeline.association.crowd import Crowd
 from pipeline.association.prior import Densities, Density
 from pipeline.config import AssociationConfig
@@ -27,6 +29,8 @@ _RUNS, _RUN = 20, 500
 """Stretches of time looked at, and tracklets in each: in a busy site 10,000 tracklets make a million pairs."""
 _FEWEST = 10_000
 """Pairs seen at once below which the fitted tail stands: at 1 in 1,000 there are 10 of them."""
+_MOST_IN_ONE_CAMERA = 50_000
+"""Pairs of one camera looked at, spread evenly over all."""
 _BIN = 0.01
 """Width in which distances are counted: a sixth of a usual scale of two people, so that slopes show."""
 _ROUNDS, _STEPS = 30, 20
@@ -38,9 +42,12 @@ def measure_tail(
 ) -> Calibration:
     """The calibration made again from `evidence` and `prior` with its tail measured.
 
-    As it is where times do not compare or too few are seen at once."""
+    As it is where too few are seen at once."""
     different = calibration.different_cross
-    seen = np.sort(distances_at_once(crowd, different, config))
+    if crowd.comparable:
+        seen = np.sort(distances_at_once(crowd, different, config))
+    else:
+        seen = np.sort(distances_in_one_camera(crowd, calibration.different_within, different, config))
     if len(seen) < _FEWEST or not calibration.separable:
         return calibration
     edges = np.arange(0.0, different.location, _BIN)
@@ -86,14 +93,40 @@ def smooth_log_ratio(foretold: Float64, counted: Float64) -> Float64:
 def distances_at_once(crowd: Crowd, different: Density, config: AssociationConfig) -> Float64:
     """Distances `(P,)` of pairs that are in two cameras at once, which is impossible for one person; freed of crop
     noise, `different`: two people."""
-    if not crowd.comparable:
-        return np.zeros(0)
     by_time = np.argsort(crowd.start, kind="stable")
     found: list[Float64] = []
     for run in np.array_split(by_time, _RUNS):
         for rows, columns in pairs_in_reach(crowd, run[:_RUN], 0.0):
             found.append(_of_block(crowd, rows, columns, different, config))
     return np.concatenate(found) if found else np.zeros(0)
+
+
+def distances_in_one_camera(crowd: Crowd, within: Density, cross: Density, config: AssociationConfig) -> Float64:
+    """Distances `(P,)` of pairs of one camera that stand apart in common frames, as they would be in two cameras: as
+    many scales of `cross` from its location as they are scales of `within` from that one's."""
+    one: list[Int64] = []
+    two: list[Int64] = []
+    for camera in range(len(crowd.cameras)):
+        rows = np.flatnonzero(crowd.camera == camera)
+        rows = rows[np.argsort(crowd.first_frame[rows], kind="stable")]
+        number = np.arange(len(rows))
+        later = np.searchsorted(crowd.first_frame[rows], crowd.last_frame[rows], side="right") - number - 1
+        place = np.arange(later.sum()) - np.repeat(np.cumsum(later) - later, later)
+        one.append(np.repeat(rows, later))
+        two.append(rows[np.repeat(number, later) + 1 + place])
+    left, right = np.concatenate(one), np.concatenate(two)
+    taken = np.arange(0, len(left), max(1, len(left) // _MOST_IN_ONE_CAMERA))
+    apart = [n for n in taken.tolist() if _stand_apart(crowd, int(left[n]), int(right[n]), config)]
+    left, right = left[apart], right[apart]
+    near = np.einsum("nd,nd->n", crowd.vector[left], crowd.vector[right]).astype(np.float64)
+    distance = without_noise(within, 1.0 - near, crowd.trust[left] * crowd.trust[right])
+    result: Float64 = cross.location + (distance - within.location) * (cross.scale / within.scale)
+    return result
+
+
+def _stand_apart(crowd: Crowd, one: int, two: int, config: AssociationConfig) -> bool:
+    overlap = common_overlap(crowd.tracklets[one], crowd.tracklets[two])
+    return overlap is not None and overlap <= config.well_apart_overlap
 
 
 def _of_block(crowd: Crowd, rows: Int64, columns: Int64, different: Density, config: AssociationConfig) -> Float64:

@@ -10,8 +10,9 @@ import pytest
 from pipeline.association.calibration import Calibration, Evidence, Pairs, calibrate
 from pipeline.association.crowd import Crowd
 from pipeline.association.prior import Densities, Density
-from pipeline.association.tail import distances_at_once, measure_tail, smooth_log_ratio
+from pipeline.association.tail import distances_at_once, distances_in_one_camera, measure_tail, smooth_log_ratio
 from pipeline.config import AssociationConfig
+from pipeline.types import Tracklet
 
 CONFIG = AssociationConfig()
 FIT = Calibration(Density(0.35, 0.05), Density(0.95, 0.06), Density(1.0, 0.06), 1e-3, 1e-3, separable=True)
@@ -70,7 +71,7 @@ def test_pairs_at_once_are_all_pairs_of_two_cameras_that_share_no_floor():
     assert np.sort(distances_at_once(crowd, FIT.different_cross, CONFIG)) == pytest.approx(np.sort(wanted), abs=1e-5)
     shared = replace(crowd, separate=np.zeros((40, 40), np.bool_))
     apart_in_time = replace(crowd, start=np.arange(800) * 20.0, end=np.arange(800) * 20.0 + 10.0)
-    for none in (shared, apart_in_time, replace(crowd, comparable=False)):
+    for none in (shared, apart_in_time):
         assert len(distances_at_once(none, FIT.different_cross, CONFIG)) == 0
         assert _measured(none) is FIT
 
@@ -110,6 +111,34 @@ def test_a_ratio_is_found_through_the_noise_of_counts_and_goes_on_straight():
     first = int(np.flatnonzero(counted)[0])
     assert first > 3
     assert np.abs(np.diff(found[:first], 2)).max() < 1e-3
+
+
+def _without_clock(share, beside=80.0):
+    """The crowd in 40 cameras whose clocks do not compare, pairs that look alike in one camera, all in lanes."""
+    crowd = _crowd(share, count=1200)
+    frames = np.arange(5)
+    ones = np.ones(5)
+    tracklets = []
+    for n in range(1200):
+        left = beside * (n // 80 * 2 + n % 2)
+        box = np.tile(np.array([left, 0, left + 60, 160], np.float32), (5, 1))
+        tracklets.append(Tracklet((f"c{n // 2 % 40:02d}", n), frames, frames / 10.0, box, ones, ones.astype(bool)))
+    return replace(crowd, camera=np.arange(1200) // 2 % 40, tracklets=tuple(tracklets), comparable=False)
+
+
+def test_without_clocks_those_at_once_in_one_camera_are_looked_at():
+    crowd = _without_clock(0.1)
+    one, two = np.nonzero(np.triu(crowd.camera[:, None] == crowd.camera[None, :], 1))
+    wider = replace(FIT.different_cross, scale=0.09)
+    wanted = 1.0 + (0.05 - np.einsum("pd,pd->p", crowd.vector[one], crowd.vector[two])) * 1.5
+    found = distances_in_one_camera(crowd, FIT.different_within, wider, CONFIG)
+    assert np.sort(found) == pytest.approx(np.sort(wanted), abs=1e-5), "in scales of two cameras"
+    first = np.arange(1200) * 200
+    one_after_another = replace(crowd, first_frame=first, last_frame=first + 100)
+    for none in (_without_clock(0.1, beside=0.0), one_after_another):
+        assert len(distances_in_one_camera(none, FIT.different_within, wider, CONFIG)) == 0
+    assert _odds(_measured(_without_clock(1.0)), 0.45) < _odds(FIT, 0.45) - 0.5
+    assert _odds(_measured(_without_clock(0.0)), 0.45) > _odds(FIT, 0.45)
 
 
 def test_too_few_at_once_change_nothing():
