@@ -34,8 +34,12 @@ _SHORTEST = 2
 _TRIED = 4
 """Moments of a tracklet whose boxes are looked at, the likeliest ones."""
 
-Looks = Callable[[int, int], float]
-"""Log-likelihood ratio that tracklet `n` is one person before and from row `row` on, by looks; 0 = cannot tell."""
+_BLOCK = 16
+"""Moments of a tracklet that are judged together: who stays for an hour is passed by many, but by few at a time."""
+
+Looks = Callable[[int, int, int, int], float]
+"""Of tracklet `n`, rows `low`, `row` and `high`: log-likelihood ratio that it is one person from `low` to before `row`
+and from there to before `high`, by looks; 0 = cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ class _Search:
             row, before = self._where(piece, at)
             if row is None:
                 continue
-            odds = before - float(for_a_cut[moment]) + self._looks(piece.tracklet, row)
+            odds = before - float(for_a_cut[moment]) + self._looks(piece.tracklet, piece.low, row, piece.high)
             if odds < 0.0 and (best is None or odds < best.cut.log_odds):
                 near = round(float(self._ordered[piece.tracklet].time_s[row]) / (_BIN * STEP_S))
                 at = int(np.clip(near, piece.first + _SHORTEST, piece.stop - _SHORTEST))
@@ -208,34 +212,42 @@ class _Search:
         return row, odds
 
     def _evidence(self, piece: _Piece) -> Float64:
-        """For a cut before each bin of the piece, but for _SHORTEST at either end: what all views say, larger = cut.
+        """For a cut before each bin of the piece, but for _SHORTEST at either end: what all views say, larger = cut."""
+        moment = np.arange(piece.first + _SHORTEST, piece.stop - _SHORTEST + 1)
+        total = np.zeros(len(moment))
+        for begin in range(0, len(moment), _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            total[block] = self._at(piece, moment[block])
+        return total
+
+    def _at(self, piece: _Piece, moment: Int64) -> Float64:
+        """The same for cuts before the bins `moment (M,)`, which follow one another.
 
         The subject's own error is in what every view says: with errors of one size, the answers of V views correlate
         by a half and are worth 2 V / (V + 1) answers.
         """
-        bins = piece.stop - piece.first
-        total = np.zeros(max(bins - 2 * _SHORTEST + 1, 0))
-        views = np.zeros(len(total))
-        if not len(total):
-            return total
+        first, stop = max(int(moment[0]) - _WINDOW, piece.first), min(int(moment[-1]) + _WINDOW, piece.stop)
         rows: list[Float64] = []
         view: list[int] = []
-        for p in range(self._range[piece.tracklet], self._range[piece.tracklet + 1]):
-            witness, start = int(self._seen.witness[p]), int(self._seen.start[p])
-            value = self._seen.value[self._seen.first[p] : self._seen.first[p + 1]]
+        seen, own = self._seen, slice(*self._range[piece.tracklet : piece.tracklet + 2].tolist())
+        near = (seen.start[own] < stop) & (seen.start[own] + np.diff(seen.first)[own] > first)
+        for p in (own.start + np.flatnonzero(near)).tolist():
+            witness, start = int(seen.witness[p]), int(seen.start[p])
+            value = seen.value[seen.first[p] : seen.first[p + 1]]
             for part in self._pieces[witness]:
-                low, high = max(part.first, piece.first, start), min(part.stop, piece.stop, start + len(value))
+                low, high = max(part.first, first, start), min(part.stop, stop, start + len(value))
                 if low < high:
-                    row = np.zeros(bins)
-                    row[low - piece.first : high - piece.first] = value[low - start : high - start]
+                    row = np.zeros(stop - first)
+                    row[low - first : high - first] = value[low - start : high - start]
                     rows.append(row)
                     view.append(int(self._tracks.camera[witness]))
+        total, views = np.zeros(len(moment)), np.zeros(len(moment))
         if not rows:
             return total
         told = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)
-        moment = np.arange(_SHORTEST, bins - _SHORTEST + 1)
-        before = told[:, moment] - told[:, np.maximum(moment - _WINDOW, 0)]
-        after = told[:, np.minimum(moment + _WINDOW, bins)] - told[:, moment]
+        at = moment - first
+        before = told[:, at] - told[:, np.maximum(at - _WINDOW, 0)]
+        after = told[:, np.minimum(at + _WINDOW, stop - first)] - told[:, at]
         for name in set(view):
             of_view = np.flatnonzero(np.array(view) == name)
             said = _one_view(before[of_view], after[of_view])
@@ -249,11 +261,12 @@ def _one_view(before: Float64, after: Float64) -> Float64:
     `(W, M)`: one goes along before and another one after, which is likelier than that either does throughout, or that
     both are one person; against it: one goes along on both sides."""
     stays = np.minimum(before, after).max(axis=0)
-    not_the_first = after[None, :] - after[:, None]
-    not_the_second = before[:, None] - before[None, :]
-    not_both = -(after[:, None] + before[None, :])
+    first, second = (before > 0.0).any(axis=1), (after > 0.0).any(axis=1)
+    not_the_first = after[None, second] - after[first, None]
+    not_the_second = before[first, None] - before[None, second]
+    not_both = -(after[first, None] + before[None, second])
     change = np.minimum(np.minimum(not_the_first, not_the_second), not_both)
-    change[(before <= 0.0)[:, None] | (after <= 0.0)[None, :]] = 0.0
-    most = np.clip(change.max(axis=(0, 1)), 0.0, _MOST_A_VIEW)
+    change[(before[first] <= 0.0)[:, None] | (after[second] <= 0.0)[None, :]] = 0.0
+    most = np.clip(change.max(axis=(0, 1), initial=0.0), 0.0, _MOST_A_VIEW)
     result: Float64 = most - np.clip(stays, 0.0, _MOST_A_VIEW)
     return result

@@ -87,15 +87,16 @@ def _by_place(
     usable = usable_embeddings(pure.tracklets, pure.embeddings)
     rows_of = _rows_of(usable)
 
-    def one_person(number: int, row: int) -> float:
+    def one_person(number: int, low: int, row: int, high: int) -> float:
         tracklet = pure.tracklets[number]
         crops = _take(usable, rows_of.get(tracklet.key, []))
-        middle = int(np.searchsorted(crops.frame_index, tracklet.frame_index[row]))
-        return looks.evidence(crops, 0, middle, len(crops)) if looks is not None and 0 < middle < len(crops) else 0.0
+        frames = tracklet.frame_index[[low, row, high - 1]] + np.array([0, 0, 1])
+        start, middle, stop = np.searchsorted(crops.frame_index, frames).tolist()
+        return looks.evidence(crops, start, middle, stop) if looks is not None and start < middle < stop else 0.0
 
     found = find_floor_cuts(pure.tracklets, scene, config, one_person)
     cuts = {t.key: own for t, own in zip(pure.tracklets, found, strict=True)}
-    again = _apply(pure.tracklets, pure.embeddings, cuts, keep)
+    again = _apply(pure.tracklets, pure.embeddings, cuts, keep, tuple(split.new_key for split in pure.splits))
     return replace(again, splits=pure.splits + again.splits)
 
 
@@ -153,13 +154,14 @@ def _apply(
     embeddings: Embeddings,
     cuts: dict[TrackletKey, list[Cut]],
     keep: TrackerConfig,
+    given: Sequence[TrackletKey] = (),
 ) -> Purified:
-    """The tracklets `ordered` by key with their `cuts` made."""
+    """The tracklets `ordered` by key with their `cuts` made; `given`: keys that were, to dropped parts too."""
     if not any(cuts.values()):
         return Purified(tuple(ordered), embeddings, ())
     next_id: dict[str, int] = {}
-    for tracklet in ordered:
-        next_id[tracklet.camera_id] = max(next_id.get(tracklet.camera_id, 0), tracklet.key[1] + 1)
+    for camera_id, track_id in (*(tracklet.key for tracklet in ordered), *given):
+        next_id[camera_id] = max(next_id.get(camera_id, 0), track_id + 1)
     parts: list[Tracklet] = []
     splits: list[Split] = []
     renamed: dict[TrackletKey, list[tuple[int, TrackletKey]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from pipeline.association.floor_switches import find_floor_cuts
 from pipeline.association.purity import purify
 from pipeline.config import AssociationConfig
-from pipeline.types import Calibration, Camera, Scene, Tracklet
+from pipeline.types import Calibration, Camera, Embeddings, Scene, Tracklet, TrackletKey
 from synthetic.camera import PinholeCamera
 from tests.association.test_place import CAMERAS, NOBODY, SIZE, Way, line, tracklet
 
@@ -46,7 +47,7 @@ def people(cameras: str, confused: str, noise: float = 0.03, seed: int = 0) -> l
 
 
 def cut_at(tracklets: list[Tracklet], scene: Scene, looks: float = 0.0) -> dict[tuple[str, int], list[float]]:
-    cuts = find_floor_cuts(tracklets, scene, CONFIG, lambda _n, _row: looks)
+    cuts = find_floor_cuts(tracklets, scene, CONFIG, lambda *_: looks)
     return {t.key: [float(t.time_s[c.row]) for c in own] for t, own in zip(tracklets, cuts, strict=True) if own}
 
 
@@ -106,3 +107,57 @@ def test_purify_makes_the_cuts_and_names_them_though_nobody_has_a_look() -> None
     assert all(split.log_odds < 0 for split in result.splits)
     assert len(result.tracklets) == 8
     assert sum(len(t) for t in result.tracklets) == 6 * len(TIMES)
+
+
+def _key(one: Tracklet) -> TrackletKey:
+    return one.key
+
+
+def crops(looks: dict[tuple[str, int], list[tuple[int, int]]]) -> Embeddings:
+    """By tracklet: frames, and the number of the person who is seen in them."""
+    rng = np.random.default_rng(0)
+    people = np.linalg.qr(rng.normal(size=(64, 4)))[0].T
+    rows = [(key, frame, people[who]) for key in sorted(looks) for frame, who in looks[key]]
+    vectors = np.array([look + rng.normal(0.0, 0.05, 64) for _, _, look in rows], np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Embeddings(tuple(row[0] for row in rows), np.array([r[1] for r in rows]), vectors, np.ones(len(rows)))
+
+
+SURE = {(camera, n): [(frame, n) for frame in (10, 50, 90, 130)] for camera in "ab" for n in (0, 1)}
+
+
+def test_a_part_is_judged_by_its_own_looks() -> None:
+    """A part that shows one person in all its crops was cut again, because the crops before it showed another."""
+    ways = (swapped(swapped(ONE, OTHER, 3.5), ONE, 9.5), swapped(swapped(OTHER, ONE, 3.5), OTHER, 9.5))
+    tracklets = sorted([*people("ab", ""), *(tracklet("c", n, way, TIMES) for n, way in enumerate(ways))], key=_key)
+    looks = crops(SURE | {("c", n): [(20, n), (80, 1 - n), (140, n)] for n in (0, 1)})
+    splits = purify(tracklets, looks, THREE, CONFIG).splits
+    assert [split.key for split in splits] == [("c", 0), ("c", 0), ("c", 1), ("c", 1)]
+    assert [split.time_s for split in splits] == pytest.approx([3.5, 9.5, 3.5, 9.5], abs=1.5)
+
+
+def test_no_key_is_given_twice_though_a_part_was_dropped() -> None:
+    """The part after a gap, with another look, was dropped; the next part of another tracklet got its key."""
+    frame = np.arange(73)
+    other = tracklet("c", 2, line((4.0, 5.0), (0.0, 0.0)), TIMES[frame])
+    other = replace(other, observed=(frame < 30) | (frame >= 70))
+    tracklets = sorted([*people("abc", "c"), other], key=_key)
+    looks = crops(SURE | {("c", n): [(20, n), (140, 1 - n)] for n in (0, 1)} | {("c", 2): [(5, 2), (15, 2), (71, 3)]})
+    splits = purify(tracklets, looks, THREE, CONFIG).splits
+    assert [split.dropped for split in splits] == [(("c", 3),), (), ()]
+    assert [split.new_key for split in splits] == [("c", 3), ("c", 4), ("c", 5)]
+
+
+def test_who_stays_while_many_pass_by_takes_little_memory() -> None:
+    """All who passed in a quarter of an hour were compared with one another at each moment: 0.5 GB, 3 GB for twice."""
+    times = np.arange(0.0, 720.0, 0.2)
+    stays = tracklet("a", 0, line((4.0, 3.0), (0.0, 0.0)), times)
+    pass_by = [
+        tracklet("b", n, line((1.0 - 0.4 * begin, 1.0 + n % 4), (0.4, 0.0)), np.arange(begin, begin + 15.0, 0.2))
+        for n, begin in enumerate(np.arange(0.0, 700.0, 6.0).tolist())
+    ]
+    tracemalloc.start()
+    assert cut_at([stays, *pass_by], TWO) == {}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
