@@ -48,7 +48,7 @@ class TrackletBuilder:
         self._camera_id = camera_id
         self._config = config
         self._open: dict[int, _Open] = {}
-        self._spare = SpareBoxes(config.lead_in_s)
+        self._spare = SpareBoxes(config.lead_in_s, config.low_confidence)
         self._frames = 0
         self._first_s = 0.0
         self._look_s = 0.0

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.geometry import iou, overlap_of_smaller
-from pipeline.types import Detections, Float32, Float64, TrackedBoxes
+from pipeline.types import Bool, Detections, Float32, Float64, TrackedBoxes
 
 _LEAST_IOU = 0.5
 """Of a box with the place that the track's course foretells."""
 _UNSEEN_S = 0.3
-"""As long may go by without a box (or one and a half frames): the same as forwards (`low_lost_s` of
-trackers/bytetrack.py)."""
+"""As long may go by without a box (or one and a half of the times between frames looked at): the same as forwards
+(`low_lost_s` of trackers/bytetrack.py)."""
 _OTHERS = 0.8
 """A box that shares more with somebody's box of the frame is a second one of his (as in trackers/bytetrack.py)."""
 _COURSE_S = 0.5
@@ -34,14 +34,16 @@ class Spare:
     time_s: float
     xyxy: Float32
     confidence: Float32
+    looked_at: bool
     free: list[bool] = field(default_factory=list)
 
 
 class SpareBoxes:
-    """The frames of the last `lead_in_s` seconds with the boxes that no track took, of one camera."""
+    """The frames of the last `lead_in_s` seconds with the boxes that no track took, of one camera; boxes of less than
+    `low_confidence` continue no track and lead to none."""
 
-    def __init__(self, lead_in_s: float) -> None:
-        self._lead_in_s = lead_in_s
+    def __init__(self, lead_in_s: float, low_confidence: float) -> None:
+        self._lead_in_s, self._low_confidence = lead_in_s, low_confidence
         self._frames: deque[Spare] = deque()
 
     def add(self, frame_index: int, time_s: float, tracked: TrackedBoxes | None, detections: Detections) -> None:
@@ -50,7 +52,7 @@ class SpareBoxes:
             self._frames.popleft()
         if self._lead_in_s <= 0:
             return
-        free = np.ones(len(detections.confidence), np.bool_)
+        free: Bool = detections.confidence >= self._low_confidence
         if tracked is not None:
             used = tracked.detection_row[tracked.detection_row >= 0]
             free[used] = False
@@ -58,7 +60,9 @@ class SpareBoxes:
                 shared = overlap_of_smaller(detections.xyxy[free], detections.xyxy[used]).max(axis=1)
                 free[np.flatnonzero(free)[shared >= _OTHERS]] = False
         boxes = detections.xyxy[free]
-        self._frames.append(Spare(frame_index, time_s, boxes, detections.confidence[free], [True] * len(boxes)))
+        self._frames.append(
+            Spare(frame_index, time_s, boxes, detections.confidence[free], tracked is not None, [True] * len(boxes))
+        )
 
     def recent(self) -> tuple[Spare, ...]:
         """The frames before the present one, in order."""
@@ -74,7 +78,7 @@ def lead_in(earlier: Sequence[Spare], seen_s: Float64, boxes: Float64) -> dict[i
     spread = float(np.square(away).sum())
     speed = away @ (centre - centre.mean(axis=0)) / spread if spread > 1e-9 else np.zeros(2)
     place, last_s = boxes[0], float(seen_s[0])
-    steps = np.diff([frame.time_s for frame in earlier])
+    steps = np.diff([*(frame.time_s for frame in earlier if frame.looked_at), last_s])
     patience_s = max(_UNSEEN_S, 1.5 * float(np.median(steps)) if len(steps) else 0.0)
     found: dict[int, tuple[Float32, float]] = {}
     for frame in reversed(earlier):
