@@ -34,7 +34,7 @@ def write_pages(videos: list[str], at_s: float, folder: Path, *, overwrite: bool
         atomic_write(pages[camera_id], text, 0o600)  # it holds a picture of people
         print(f"open {pages[camera_id]} in a browser, click points, save {camera_id}.json")
     names = " ".join(f"{camera_id}.json" for camera_id in pages)
-    print(f"then: run.py calibrate {names} --output site.yaml")
+    print(f"then: python run.py calibrate {names} --output site.yaml")
     return 0
 
 

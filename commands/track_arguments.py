@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibration", type=Path, metavar="YAML", help="from the image to the floor, as `run.py calibrate` writes it")
     add("--start", type=seconds, metavar="TIME", help="begin at this time of the recording: seconds or [HH:]MM:SS")
     add("--end", type=seconds, metavar="TIME", help="end at this time")
-    add("--detector", metavar="MODEL", help="bundled, a .pt or .onnx file, or an OpenVINO folder")
+    add(
+        "--detector",
+        metavar="MODEL",
+        help="bundled, a .pt or .onnx file, an OpenVINO folder, or a published name (yolo11m.pt), fetched once",
+    )
     add("--embedder", metavar="MODEL", help="bundled, or a .safetensors, .onnx or OpenVINO .xml file")
     add(
         "--replay",

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2, allow_nan=False))
     else:
         for verdict in verdicts:
-            print(_line(verdict))
+            print("\n      ".join(_lines(verdict)))
         if not verdicts:
             print("no weight files here; a checkout brings them in detectors/weights and reid/weights")
     return 2 if not verdicts or any(verdict.fault for verdict in verdicts) else 0
@@ -61,17 +61,19 @@ def check(paths: Sequence[Path]) -> list[Verdict]:
     return verdicts
 
 
-def _line(verdict: Verdict) -> str:
+def _lines(verdict: Verdict) -> list[str]:
     card = verdict.card
     if card is None:
-        return f"fail  {verdict.fault}"
+        return [f"fail  {verdict.fault}"]
     width, height = card.input_size_wh
     size = verdict.path.stat().st_size / 1e6
     metrics = ", ".join(f"{name} {value:g}" for name, value in card.metrics.items())
-    return (
-        f"ok    {card.name}: {card.architecture}, {width}x{height}, {size:.1f} MB, {card.licence}, "
-        f"sha256 {card.sha256[:12]}, trained on {', '.join(card.training_data)}" + (f"; {metrics}" if metrics else "")
-    )
+    return [
+        f"ok    {card.name}: {card.architecture}, {width}x{height}, {size:.1f} MB, sha256 {card.sha256[:12]}",
+        f"licence: {card.licence}",
+        f"trained on {', '.join(card.training_data)}",
+        *([f"measured: {metrics}"] if metrics else []),
+    ]
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class DetectorConfig(Section):
     name: str = Field(default="yolo", description="yolo, torchvision, replay, or one that was added to DETECTORS.")
     model: str = Field(
         default="bundled",
-        description="bundled; a path to .pt, .onnx or an OpenVINO folder; a torchvision model's name.",
+        description="bundled; a path to .pt, .onnx or an OpenVINO folder; a published name, e.g. yolo11m.pt; a "
+        "torchvision model's name.",
     )
     weights: str | None = Field(default=None, description="State dict (.safetensors, .pth) of a torchvision model.")
     replay_dir: str | None = Field(default=None, description="Folder of <camera>.txt MOT boxes for `replay`.")

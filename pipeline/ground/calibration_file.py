@@ -3,7 +3,8 @@
 One form for both: `cameras: {<camera id>: {...}}`, or one camera's entry alone. An entry is one of
 - `points: [{image: [x, y], floor: [X, Y]}, ...]`, px and m, and perhaps `K` and `distortion` of the lens;
 - `K`, `R`, `t` with `pixel ~ K (R X + t)`, and perhaps `distortion` (also `dist`) and `unit: mm`;
-- `image_to_ground`, the homography itself, of ideal pixels where `K` and `distortion` are given.
+- `image_to_ground`, the homography itself, of ideal pixels where `K` and `distortion` are given. It may stand beside
+  `K`, `R`, `t`, as in the files of `run.py synthesize`, and must then say the same.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ def scaled(found: Calibrated, size_wh: tuple[int, int], where: str) -> Calibrati
 
 def _calibrate(entry: CalibrationEntry) -> Calibrated:
     given = [name for name in ("points", "image_to_ground", "R") if getattr(entry, name) is not None]
-    if len(given) != 1:
+    if len(given) != 1 and given != ["image_to_ground", "R"]:
         raise UsageError("wants one of points, image_to_ground, or K with R and t"
                          + (f"; got {' and '.join(given)}" if given else ""))  # fmt: skip
     if len(entry.distortion) not in DISTORTION_LENGTHS:
@@ -161,18 +162,31 @@ def _calibrate(entry: CalibrationEntry) -> Calibrated:
         fit = fit_homography(ideal, floor)
         matrix = fit.image_to_ground
         error_m = fit.left_out_m if fit.left_out_m is not None else fit.error_m
-    elif entry.image_to_ground is not None:
-        matrix = np.array(entry.image_to_ground, np.float64)
-        if abs(np.linalg.det(matrix)) < 1e-15 * np.linalg.norm(matrix) ** 3:
-            raise UsageError("image_to_ground must be an invertible 3x3 matrix")
-        matrix = np.diag([unit, unit, 1.0]) @ matrix
+    elif entry.R is None:
+        matrix = _given_matrix(entry)
     else:
         if camera_matrix is None or entry.t is None:
             raise UsageError("R needs K and t beside it: pixel ~ K (R X + t)")
         matrix = homography_from_pose(
             camera_matrix, np.array(entry.R, np.float64), np.array(entry.t, np.float64) * unit
         )
+        if entry.image_to_ground is not None and not _alike(matrix, _given_matrix(entry)):
+            raise UsageError("image_to_ground and K, R, t say different things; leave one of them out")
     return Calibrated(Calibration(matrix, lens, entry.distortion, error_m), entry.size_wh, fit, _in_metres(entry))
+
+
+def _given_matrix(entry: CalibrationEntry) -> Float64:
+    matrix = np.array(entry.image_to_ground, np.float64)
+    if abs(np.linalg.det(matrix)) < 1e-15 * np.linalg.norm(matrix) ** 3:
+        raise UsageError("image_to_ground must be an invertible 3x3 matrix")
+    unit = UNITS_M[entry.unit]
+    return np.diag([unit, unit, 1.0]) @ matrix
+
+
+def _alike(one: Float64, two: Float64) -> bool:
+    """Whether two homographies to the floor (m) are one but for their scale and the digits that a file rounds to."""
+    there_and_back = one @ np.linalg.inv(two)
+    return bool(np.allclose(there_and_back, there_and_back[2, 2] * np.eye(3), atol=1e-3 * abs(there_and_back[2, 2])))
 
 
 def _in_metres(entry: CalibrationEntry) -> tuple[PointPair, ...]:

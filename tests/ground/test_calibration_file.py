@@ -24,6 +24,13 @@ K, R, T = CAMERA.K.tolist(), CAMERA.R.tolist(), CAMERA.t
 FORMS = {
     "points": {"points": PAIRS, "K": K, "distortion": LENS},
     "pose in mm": {"K": K, "R": R, "t": (1000 * T).tolist(), "dist": LENS, "unit": "mm"},
+    "pose and homography": {
+        "K": K,
+        "R": R,
+        "t": T.tolist(),
+        "distortion": LENS,
+        "image_to_ground": CAMERA.image_to_ground.tolist(),
+    },
     "homography": {"image_to_ground": CAMERA.image_to_ground.tolist(), "K": K, "distortion": LENS},
 }
 
@@ -69,6 +76,7 @@ def test_a_smaller_copy_of_the_picture_is_converted_and_another_shape_refused(tm
         ({"points": PAIRS[:3]}, "3 pairs; a floor needs at least 4"),
         ({"points": PAIRS, "image_to_ground": K}, "one of points"),
         ({"K": K}, "one of points"),
+        ({"K": K, "R": R, "t": (T * 1.01).tolist(), "image_to_ground": CAMERA.image_to_ground.tolist()}, "different"),
         ({"R": R, "t": T.tolist()}, "R needs K and t"),
         ({"points": PAIRS, "distortion": LENS}, "means nothing without K"),
         ({"points": PAIRS, "K": K, "distortion": [0.1]}, "has 1 numbers"),
