@@ -4,7 +4,7 @@
         --model ../shared/models/person-reidentification-retail-0277/person-reidentification-retail-0277.xml
 
 Real appearance of the tuning sets (benchmarks/association_reid.py) in two cameras, and a made-up stream of 50 cameras
-(benchmarks/association_scale.py), where a person is seen some six times. `damped`: each pair weighs less the more
+(benchmarks/crowd_stream.py), where a person is seen some six times. `damped`: each pair weighs less the more
 pieces the two visits are likely in. Time is that of the solver alone.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.association_scale import make, own_prior
+from benchmarks.crowd_stream import make, own_prior
 from benchmarks.reid_scenes import Simulation, simulate
 from benchmarks.reid_vectors import CACHE, PRIOR_SETS, embedded
 from pipeline.association.affinity import Affinity

@@ -27,6 +27,8 @@ EXTRA_LIFT = 4.0
 Veto = Callable[[Int64, Int64], Bool]
 """Of pairs of rows of all tracklets sorted by key, those that are two people."""
 _BLOCK_PAIRS = 200_000
+_NEAR_PAIRS = 2048
+"""Pairs whose vectors are laid side by side at once: in the cache of a processor, which is ten times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class PairScores:
 
     def appearance(self, left: Int64, right: Int64) -> Float64:
         """Log-likelihood ratios `(P,)` of looks."""
-        near = np.einsum("pd,pd->p", self.crowd.vector[left], self.crowd.vector[right])
+        vector, near = self.crowd.vector, np.empty(len(left), np.float32)
+        for start in range(0, len(left), _NEAR_PAIRS):
+            part = slice(start, start + _NEAR_PAIRS)
+            near[part] = np.einsum("pd,pd->p", vector[left[part]], vector[right[part]])
         distance = np.round(np.clip(1.0 - near, 0.0, 2.0), 6).astype(np.float64)
         return looks(self.calibration, self.crowd, left, right, distance)
 

@@ -21,8 +21,8 @@ from pipeline.types import Float64, Int64
 
 LIMIT = 1000
 """Groups in a component above which the level is raised: its matrix takes 8 MB."""
-_STEP = 0.5
-"""Log-odds between two levels."""
+_STEP, _DESCENT = 0.5, 1.0
+"""Log-odds between two levels, and by how much the next one is lower at most: means far below it are not asked for."""
 _CHUNK = 1_000_000
 """Pairs of rows looked at together."""
 
@@ -91,6 +91,11 @@ class _Rule:
     floor: float
     given: bool = False
 
+    @property
+    def least(self) -> float:
+        """Mean that is wanted of groups of any size."""
+        return self.joining.least_mean(self.floor)
+
 
 def sparse_average_linkage(
     edges: Edges, floor: float, scores: Scores, given: Int64, *, limit: int = LIMIT, joining: Joining = PLAIN
@@ -100,24 +105,24 @@ def sparse_average_linkage(
     `edges`: all pairs above `joining.least_mean(floor)`. `given (N,)`: groups to start from, numbered by lowest row
     (must_links.py). Returns labels `(N,)` numbered by lowest row, and the merges.
     """
-    least = joining.least_mean(floor)
-    label, edges, below = given, edges.above(least), np.inf
+    rule = _Rule(scores, joining, floor)
+    label, edges, low, below = given, edges.above(rule.least), rule.least, np.inf
     merges: list[Merge] = []
     groups = Groups.of(label)
     for group in np.flatnonzero(groups.size > 1).tolist():
         own = Groups.of(np.arange(len(label)))
         by_word = _Rule(scores, PLAIN, -np.inf, given=True)
         merges += _join(own, [np.array(groups.members(group))], -np.inf, by_word)
-    between = edges if not merges else _between(edges, label, groups, least, scores)
+    between = edges if not merges else _between(edges, label, groups, low, rule)
     while True:
-        level, component = _level(between, len(groups.size), least, limit, below)
-        found = _join(groups, _parts(component), level, _Rule(scores, joining, floor))
+        level, component = _level(between, len(groups.size), low, limit, below)
+        found = _join(groups, _parts(component), level, rule)
         merges += found
         label = _joined(label, found)
-        if level <= least:
+        if level <= rule.least:
             return label, tuple(merges)
-        groups, below = Groups.of(label), level
-        between = _between(edges, label, groups, least, scores)
+        groups, low, below = Groups.of(label), max(rule.least, level - _DESCENT), level
+        between = _between(edges, label, groups, low, rule)
 
 
 def _level(edges: Edges, count: int, floor: float, limit: int, below: float) -> tuple[float, Int64]:
@@ -130,11 +135,14 @@ def _level(edges: Edges, count: int, floor: float, limit: int, below: float) -> 
         level += _STEP
 
 
-def _between(edges: Edges, label: Int64, groups: Groups, least: float, scores: Scores) -> Edges:
-    """Means above `least` between groups that an edge connects."""
-    pair, _, _ = between_groups(edges, label)
+def _between(edges: Edges, label: Int64, groups: Groups, low: float, rule: _Rule) -> Edges:
+    """Means above `low` between groups; `edges`: all pairs of rows above the least mean, so that no other is more."""
+    pair, total, number = between_groups(edges, label)
     one, two = pair // len(groups.size), pair % len(groups.size)
-    return Edges(one, two, groups.means(one, two, scores)).above(least)
+    many = groups.size[one] * groups.size[two]
+    near = np.flatnonzero(total + (many - number) * rule.least > low * many)
+    one, two = one[near], two[near]
+    return Edges(one, two, groups.means(one, two, rule.scores)).above(low)
 
 
 def between_groups(edges: Edges, label: Int64) -> tuple[Int64, Float64, Int64]:
