@@ -96,15 +96,16 @@ def joined(rows: list[Row], row: Row) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """Markdown, one line a row."""
     head = (
-        "tracklets | seed | clock | wall s | cpu s | peak GB | of it input | largest part | pair precision | recall | F1 | "
-        "false links (printed) | missed (printed)"
+        "tracklets | seed | clock | wall s | cpu s | peak GB | of it input | largest part | pair precision | recall | "
+        "F1 | false links (printed) | missed (printed)"
     )
     lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
     for r in rows:
+        clock = "common" if r["common_clock"] else "unknown"
         lines.append(
-            f"| {r['tracklets']:,} | {r['seed']} | {'common' if r['common_clock'] else 'unknown'} | {r['wall_s']:.0f} | {r['cpu_s']:.0f} | {r['peak_gb']:.1f} | "
-            f"{r['input_gb']:.1f} | {r['largest_component']} | {r['pair_precision']:.3f} | {r['pair_recall']:.3f} | "
-            f"{r['pair_f1']:.3f} | {r['false_links']:.4f} ({r['false_printed']:.4f}) | "
+            f"| {r['tracklets']:,} | {r['seed']} | {clock} | {r['wall_s']:.0f} | {r['cpu_s']:.0f} | "
+            f"{r['peak_gb']:.1f} | {r['input_gb']:.1f} | {r['largest_component']} | {r['pair_precision']:.3f} | "
+            f"{r['pair_recall']:.3f} | {r['pair_f1']:.3f} | {r['false_links']:.4f} ({r['false_printed']:.4f}) | "
             f"{r['missed_links']:.4f} ({r['missed_printed']:.4f}) |"
         )
     return "\n".join(lines)

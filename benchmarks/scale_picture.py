@@ -27,7 +27,7 @@ def slope(rows: Sequence[dict[str, float]], name: str) -> float | None:
 def draw(rows: Sequence[dict[str, float]]) -> str:
     """SVG, one panel a quantity, one colour a seed, with the slope; of rows with clocks that compare."""
     rows = [row for row in rows if row["common_clock"]]
-    width = len(PANELS) * (LEFT + WIDTH) + (len(PANELS) - 1) * (GAP - LEFT) + 20
+    width = len(PANELS) * (LEFT + WIDTH) + (len(PANELS) - 1) * (GAP - LEFT) + 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {TOP + HEIGHT + 58:.0f}" '
         'font-family="sans-serif" font-size="13">',
