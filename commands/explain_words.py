@@ -83,7 +83,7 @@ def link_in_words(link: dict[str, Any], clock: str) -> list[str]:
     share = 1.0 / (1.0 + math.exp(-link["people"]))
     lines = [
         head,
-        _row("before looking", link["people"], f"about {_one_in(share)} pairs {where} is one person"),
+        _row("before looking", link["people"], share_in_words(share, where)),
         _row(
             "appearance",
             link["evidence"].get("appearance", 0.0),
@@ -129,8 +129,11 @@ def _times(log_odds: float) -> str:
     return f"{odds:.1f} times" if odds < 10 else f"{float(f'{odds:.2g}'):,.0f} times"
 
 
-def _one_in(share: float) -> str:
-    return "half of the" if share > 0.4 else f"1 in {round(1 / share):,}"
+def share_in_words(share: float, where: str) -> str:
+    """How many pairs are one person, for the eye."""
+    if share > 0.4:
+        return f"{'most' if share > 0.6 else 'about half of the'} pairs {where} are one person"
+    return f"about 1 in {round(1 / share):,} pairs {where} is one person"
 
 
 def _share(probability: float) -> str:
