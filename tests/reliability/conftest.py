@@ -32,7 +32,7 @@ def track() -> Run:
             command(scene, output, *more),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             preexec_fn=before,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,12 @@ def test_planted_links_lead_nowhere(scene: Scene, reference: Path, track: Track,
         assert "symbolic link" in result.stderr
 
 
+def _children_s() -> float:
+    """Processor time of ended child processes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_five_thousand_false_boxes_are_capped_and_the_report_counts_them(
     scene: Scene, track: Track, tmp_path: Path
 ) -> None:
@@ -144,9 +151,9 @@ def test_five_thousand_false_boxes_are_capped_and_the_report_counts_them(
                  zip(corners, rng.uniform(0.2, 1, 5000), strict=True)]  # fmt: skip
     (boxes / "cam0.txt").write_text("".join(rows))
     noisy = Scene(scene.videos, boxes, scene.embedder)
-    started = time.monotonic()
+    before_s = _children_s()
     result = track(noisy, tmp_path / "run", "--no-render")
-    assert time.monotonic() - started < 60
+    assert _children_s() - before_s < 60, "processor time, as the machine may be busy"
     assert result.returncode == 0, result.stderr
     assert len(result.stderr) < 5000, "no line a frame"
     (notice,) = json.loads((tmp_path / "run" / "run_report.json").read_text())["notices"]
