@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from pipeline.association.linkage import Merge
 from pipeline.types import Float32, Float64, Int64
@@ -39,8 +40,8 @@ class Doubt:
 
 
 def sigmoid(log_odds: Float64) -> Float64:
-    """Probability of log-odds."""
-    result: Float64 = 1.0 / (1.0 + np.exp(-log_odds))
+    """Probability of log-odds, however large."""
+    result: Float64 = expit(log_odds)
     return result
 
 

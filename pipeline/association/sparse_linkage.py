@@ -2,7 +2,9 @@
 
 Joining goes from the best mean down, and a mean above a level is only reached over pairs above it. So all joinings
 above a level can be done component by component of the pairs above it, and the rest among the groups that are left,
-whose means are far fewer above the next level than pairs were: however pairs chain, components stay small.
+whose means are far fewer above the next level than pairs were: however pairs chain, components stay small. Where sizes
+of groups count, too (joining.py), the order is that of log-odds between two levels only: then a component of more than
+LIMIT may come out otherwise than in one go.
 """
 
 from __future__ import annotations

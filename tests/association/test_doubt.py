@@ -10,6 +10,7 @@ import pytest
 from pipeline.association import pair_sources
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.confidence import judge, sigmoid
+from pipeline.association.joining import Joining
 from pipeline.association.linkage import Merge
 from pipeline.association.missed import UNLIKE, missed_joinings
 from pipeline.association.pair_evidence import PairEvidence
@@ -26,6 +27,13 @@ def missed(log_odds, labels, camera, made=1.0, cannot=()):  # type: ignore[no-un
     for one, two in cannot:
         barred[one, two] = barred[two, one] = True
     return missed_joinings(table, barred, np.array(labels), np.array(camera), made)
+
+
+def test_groups_that_are_surely_two_people_have_probability_0_without_a_warning() -> None:
+    """Log-odds of a mean over groups of 20, of vectors whose views say little (joining.py)."""
+    odds = Joining(0.0, 0.1).log_odds(np.array([-24.0, -np.inf, 24.0]), 20, 20)
+    assert odds[0] < -1000.0
+    assert sigmoid(odds).tolist() == [0.0, 0.0, 1.0]
 
 
 def test_doubtful_joinings_count_by_their_probability_however_improbable() -> None:
