@@ -42,7 +42,7 @@ def measure_tail(
 ) -> Calibration:
     """The calibration made again from `evidence` and `prior` with its tail measured.
 
-    As it is where too few are seen at once."""
+    As it is where too few are seen at once, or none of them nearer than the fit's middle."""
     different = calibration.different_cross
     if crowd.comparable:
         seen = np.sort(distances_at_once(crowd, different, config))
@@ -52,6 +52,8 @@ def measure_tail(
         return calibration
     edges = np.arange(0.0, different.location, _BIN)
     counted = np.diff(np.searchsorted(seen, edges)).astype(np.float64)
+    if not counted.any():
+        return calibration
     foretold = len(seen) * np.diff(_below(different, edges))
     fewer = smooth_log_ratio(foretold, counted)
     expected = np.cumsum(foretold * np.exp(-fewer))

@@ -148,6 +148,13 @@ def test_too_few_at_once_change_nothing():
     assert _measured(_crowd(0.1, count=100)) is FIT
 
 
+@pytest.mark.parametrize("middle", [0.5, 0.005])
+def test_a_fit_that_nobody_is_nearer_than_stands(middle):
+    """There is nothing to count, and the smoothing has no solution."""
+    fit = replace(FIT, different_cross=Density(middle, 0.001))
+    assert measure_tail(_crowd(0.0), fit, Evidence(NONE, NONE, NONE, NONE, 0.001, 0.001), PRIOR, CONFIG) is fit
+
+
 def test_lookalikes_do_not_draw_the_fit_of_one_person_to_themselves():
     """Pairs of two people alone, with look-alikes: without the measured tail they are taken for one person."""
     crowd = _crowd(1.0)
