@@ -15,6 +15,7 @@ from pipeline.types import Detector, Embedder
 from pipeline.weights import load_card
 from reid import build_embedder
 from reid.embedder import BUNDLED, card_of
+from runtime.network import choose_device
 from trackers import build_tracker
 
 _BUNDLED = {"yolo": yolo.BUNDLED, "mgn": BUNDLED}
@@ -42,10 +43,11 @@ def build_networks(config: Config, camera_ids: Sequence[str] = ()) -> Networks:
     """Load both. Raises UsageError for weights that are missing, damaged or refused, and for boxes to be replayed
     that are missing for one of `camera_ids` or can't be read."""
     build_tracker(config.tracker)  # a wrong name is told before anything is loaded
-    detector = build_detector(config.detector, config.runtime)
+    runtime = config.runtime.model_copy(update={"device": choose_device(config.runtime.device)})  # found and told once
+    detector = build_detector(config.detector, runtime)
     if isinstance(detector, ReplayDetector):
         detector.load(camera_ids)
-    embedder = build_embedder(config.embedder, config.runtime)
+    embedder = build_embedder(config.embedder, runtime)
     card = card_of(config.embedder)
     prior = card.settings.get("distance_prior") if card is not None else None
     hashes = {f"weights/{name}": _hash(part, model) for name, part, model in _models(config)}

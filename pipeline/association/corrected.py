@@ -48,15 +48,20 @@ def correct(
     corrections: Sequence[Correction],
     scene: Scene,
     config: AssociationConfig,
+    *,
+    given: Sequence[TrackletKey] = (),
 ) -> Corrected:
-    """Lay `corrections`, in the order they were said, over the tracklets. What cannot hold is refused, not raised."""
+    """Lay `corrections`, in the order they were said, over the tracklets. What cannot hold is refused, not raised.
+
+    `given`: further keys that were, to parts that were dropped; no cut gives one of them again.
+    """
     current = {t.key: t for t in sorted(tracklets, key=lambda t: t.key)}
     if not corrections:
         return Corrected(tuple(current.values()), embeddings)
     refused: dict[int, str] = {}
     cuts: dict[int, list[Cut]] = {}
     next_id: dict[str, int] = {}
-    for camera_id, track_id in current:
+    for camera_id, track_id in (*current, *given):
         next_id[camera_id] = max(next_id.get(camera_id, 0), track_id + 1)
     for entry in corrections:
         if entry.kind == "cut" and entry.frame is not None:

@@ -99,7 +99,8 @@ def make_fit(
     tracklets = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
     keep = observed_share(config.tracker, config.detector)
     purified = purify(tracklets, embeddings, scene, config.association, prior, keep=keep)
-    corrected = correct(purified.tracklets, purified.embeddings, corrections, scene, config.association)
+    given = [split.new_key for split in purified.splits]
+    corrected = correct(purified.tracklets, purified.embeddings, corrections, scene, config.association, given=given)
     best = best_crops(corrected.embeddings, config.crops.per_tracklet)
     return purified, replace(corrected, embeddings=best)
 

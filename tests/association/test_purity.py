@@ -10,9 +10,12 @@ import pytest
 from pipeline.association import affinity
 from pipeline.association.affinity import build_affinity, compare, usable_embeddings
 from pipeline.association.constraints import build_constraints
+from pipeline.association.corrections import Correction, TrackletRef
 from pipeline.association.purity import Purified, best_crops, purify
 from pipeline.association.switches import Cut, agree
-from pipeline.config import AssociationConfig, TrackerConfig
+from pipeline.config import AssociationConfig, Config, TrackerConfig
+from pipeline.stages.linking import make_fit
+from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Camera, Embeddings, Scene, Tracklet, TrackletKey
 
 SCENE = Scene((Camera("hall", (), (640, 480), 10.0),))
@@ -117,6 +120,22 @@ def test_a_part_too_short_for_a_tracklet_is_dropped_and_named(seen, crops_at, ke
     everyone = purify([tracklet(1, 0, seen), *tracklets[1:]], join(rows), SCENE, AssociationConfig(), keep=lenient)
     assert {1, 7} <= {t.key[1] for t in everyone.tracklets}
     assert everyone.splits[0].dropped == ()
+
+
+def test_a_cut_of_the_user_does_not_get_the_number_of_a_part_that_was_dropped() -> None:
+    """hall#7 was the short end of hall#1, dropped; a cut of hall#2 was then called hall#7 too."""
+    tracklets, embeddings = scene_with_gap(same_person=False)
+    first = tracklet(1, 0, [(0, 30), (77, 80)])
+    rows = [n for n, (key, frame) in enumerate(zip(embeddings.keys, embeddings.frame_index, strict=True))
+            if key != ("hall", 1) or frame < 30 or frame == 77]  # fmt: skip
+    keys = tuple(embeddings.keys[n] for n in rows)
+    kept = Embeddings(keys, embeddings.frame_index[rows], embeddings.vector[rows], embeddings.quality[rows])
+    outcome = CameraOutcome(SCENE.cameras[0], (first, *tracklets[1:]), 80, None)
+    said = Correction(1, "cut", "cut hall#2", (TrackletRef.of(tracklets[1]),), (), 40)
+    purified, corrected = make_fit([(outcome, kept)], SCENE, Config(), None, DIMENSION, corrections=[said])
+    assert purified.splits[0].dropped == (("hall", 7),)
+    assert [(cut.key, cut.new_key) for cut in corrected.cuts] == [(("hall", 2), ("hall", 8))]
+    assert {key[1] for key in corrected.embeddings.keys} == {1, 2, 3, 4, 5, 6, 8}
 
 
 def test_without_a_crop_on_one_side_nothing_is_split() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def test_all_missing_boxes_are_told_before_a_network_is_loaded(tmp_path: Path) -
         build_networks(config, ["hall"])
 
 
-def test_bundled_weights_are_known_by_their_content() -> None:
-    networks = build_networks(load_config(None, ["runtime.threads=1"]))
+def test_bundled_weights_are_known_by_their_content_and_the_device_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was told by the detector and again by the embedder."""
+    with caplog.at_level(logging.INFO):
+        networks = build_networks(load_config(None, ["runtime.threads=1"]))
+    assert caplog.text.count("device auto: ") == 1
     for name, path in (("detector", yolo.BUNDLED), ("embedder", embedder.BUNDLED)):
         assert networks.hashes[f"weights/{name}"] == f"sha256:{load_card(path).sha256}"
 
