@@ -1,31 +1,22 @@
 """Every setting of a run, with its unit in its name, as pydantic models; YAML and `--set a.b=c` fill them.
 
 Defaults stand here and nowhere else; configs/*.yaml hold only what differs. An unknown or mistyped key is an error
-that names it and the nearest known key (pipeline/config_loading.py).
+that names it and the nearest known key (pipeline/config_loading.py). What all sections share is in config_section.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from difflib import get_close_matches
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
-from pipeline.errors import UsageError
+from pipeline.config_camera import CameraConfig
+from pipeline.config_section import Fraction, Positive, Seconds, Section, choose
 
-Part = TypeVar("Part")
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Seconds = Annotated[float, Field(ge=0.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Polygon = tuple[tuple[Fraction, Fraction], ...]
-
-
-class Section(BaseModel):
-    """Base of all sections: strict about names, types and finite numbers, and frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+__all__ = [
+    "AssociationConfig", "CameraConfig", "Config", "CropConfig", "DetectorConfig", "EmbedderConfig", "Fraction",
+    "OutputConfig", "Positive", "RuntimeConfig", "Seconds", "Section", "TrackerConfig", "VideoConfig", "choose",
+]  # fmt: skip
 
 
 class VideoConfig(Section):
@@ -263,32 +254,6 @@ class RuntimeConfig(Section):
     offline: bool = Field(default=False, description="Never use the network, not even for a checkpoint named by name.")
 
 
-class CameraConfig(Section):
-    """What is known of one camera, under `cameras: {<camera id>: ...}`."""
-
-    time_offset_s: float = Field(default=0.0, description="Added to the video's times: its start on the common clock.")
-    start_time: datetime | None = Field(default=None, description="When it begins, ISO 8601 with a zone.")
-    watch: tuple[Polygon, ...] = Field(
-        default=(), description="Polygons in fractions of width and height; only people with feet inside count."
-    )
-    ignore: tuple[Polygon, ...] = Field(default=(), description="The same; people with feet inside do not count.")
-    image_to_ground: tuple[tuple[float, float, float], ...] | None = Field(
-        default=None, description="Homography from pixels to metres on the floor, 3 rows of 3."
-    )
-    calibration: str | None = Field(
-        default=None, description="A file of this camera's calibration (docs/geometry.md), instead of image_to_ground."
-    )
-    overlaps: tuple[str, ...] = Field(default=(), description="Cameras that see some of the same floor.")
-
-    @field_validator("watch", "ignore")
-    @classmethod
-    def _three_corners(cls, polygons: tuple[Polygon, ...]) -> tuple[Polygon, ...]:
-        for polygon in polygons:
-            if len(polygon) < 3:
-                raise ValueError(f"a polygon needs at least 3 corners, got {len(polygon)}")
-        return polygons
-
-
 class Config(Section):
     """A whole run."""
 
@@ -308,12 +273,3 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     cameras: dict[str, CameraConfig] = Field(default_factory=dict)
-
-
-def choose(kind: str, name: str, known: Mapping[str, Part]) -> Part:
-    """The part called `name`. Raises UsageError that names the nearest of `known`; `kind` is the section's name."""
-    if name in known:
-        return known[name]
-    close = get_close_matches(name, known, n=1)
-    nearest = f"nearest: {close[0]}" if close else f"known: {', '.join(known)}"
-    raise UsageError(f"{kind}.name is {name!r}, which is no {kind}; {nearest}")

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipeline", "runtime", "detectors", "trackers", "reid", "evaluation", "synthetic", "commands")
-FOUNDATION = ("pipeline.types", "pipeline.config", "pipeline.geometry", "pipeline.weights", "pipeline.errors",
-              "pipeline.mot_text")  # fmt: skip
+FOUNDATION = ("pipeline.types", "pipeline.config", "pipeline.config_section", "pipeline.config_camera",
+              "pipeline.geometry", "pipeline.weights", "pipeline.errors", "pipeline.mot_text")  # fmt: skip
 PEERS = ("detectors", "trackers", "reid", "evaluation", "synthetic")
 FENCES = {
     "ultralytics": ("detectors/",),

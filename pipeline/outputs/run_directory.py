@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,9 +13,8 @@ from types import TracebackType
 from typing import Literal
 
 from pipeline.errors import UsageError
-from pipeline.outputs.atomic import atomic_write, refuse_symlink, resource_errors
-
-log = logging.getLogger(__name__)
+from pipeline.outputs.atomic import atomic_write, refuse_symlink
+from pipeline.outputs.run_lock import LOCK, acquire, writable
 
 Kind = Literal["mot", "tracklets", "overlay"]
 
@@ -26,7 +22,6 @@ CAMERA_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 """A camera id, safe as a file name: no path, no leading dot or dash, at most 64 characters."""
 
 MARKER = ".passerby-run"
-_LOCK = ".lock"
 _PER_CAMERA: dict[Kind, tuple[str, str]] = {
     "mot": ("mot", ".txt"),
     "tracklets": ("tracklets", ".txt"),
@@ -76,7 +71,7 @@ class RunDirectory:
         else:
             root = path
             existed = _take(root, allowed=overwrite or resume)
-        lock = _acquire(root)
+        lock = acquire(root)
         try:
             _prepare(root)
         except BaseException:
@@ -173,14 +168,14 @@ class RunDirectory:
         if self.fresh:
             (self.root / MARKER).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
-                (self.root / _LOCK).unlink(missing_ok=True)
+                (self.root / LOCK).unlink(missing_ok=True)
                 self.root.rmdir()
 
     def close(self) -> None:
         """Give the lock back."""
         if self._lock >= 0:
             with contextlib.suppress(OSError):
-                (self.root / _LOCK).unlink(missing_ok=True)
+                (self.root / LOCK).unlink(missing_ok=True)
                 os.close(self._lock)
 
     def __enter__(self) -> RunDirectory:
@@ -208,7 +203,7 @@ def is_run_directory(path: Path) -> bool:
 
 def _next_free(runs: Path) -> Path:
     today = date.today().isoformat()  # the operator's own day names the folder
-    with _writable(runs):
+    with writable(runs):
         runs.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
             root = runs / f"{today}-{number:02d}"
@@ -233,14 +228,14 @@ def _take(root: Path, *, allowed: bool) -> bool:
         if not is_run_directory(root) and any(root.iterdir()):
             raise UsageError(f"{root}: holds other things than a run, nothing was touched; choose another --output")
         return True
-    with _writable(root):
+    with writable(root):
         root.mkdir(parents=True)
     return False
 
 
 def _prepare(root: Path) -> None:
     """Marker and probe: a full or read-only disk is told now, not after hours."""
-    with _writable(root):
+    with writable(root):
         atomic_write(root / MARKER, "A run directory of Passerby; docs/outputs.md tells what is in it.\n")
         for name in _FILES:
             refuse_symlink(root / name)
@@ -250,7 +245,7 @@ def _prepare(root: Path) -> None:
 
 def _clear(root: Path, keep: tuple[str, ...] = ()) -> None:
     """Remove what a run writes, by name; other files in the folder stay."""
-    with _writable(root):
+    with writable(root):
         for name in _FILES:
             if name not in keep:
                 (root / name).unlink(missing_ok=True)
@@ -276,41 +271,8 @@ def _remove(folder: Path, kept: Path) -> None:
 
 def _folder(path: Path, mode: int = 0o755) -> Path:
     refuse_symlink(path)
-    with _writable(path):
+    with writable(path):
         path.mkdir(mode=mode, exist_ok=True)
         if mode == 0o700:
             path.chmod(mode)  # a folder of an earlier run, or a copied one, may be wider
     return path
-
-
-@contextlib.contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    try:
-        with resource_errors(path):
-            yield
-    except OSError as error:
-        raise UsageError(f"{path}: cannot write here ({error.strerror}); choose another --output") from None
-
-
-def _acquire(root: Path) -> int:
-    """The descriptor of the lock file, which holds the pid. The kernel drops the lock of a dead process."""
-    path = root / _LOCK
-    with _writable(path):
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-                os.close(descriptor)
-                raise UsageError(
-                    f"{root}: in use by another run (pid {pid}); wait for it or choose another --output"
-                ) from None
-            except OSError as error:  # a file system without locks
-                log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == os.fstat(descriptor).st_ino:  # not removed by its last owner meanwhile
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-                    return descriptor
-            os.close(descriptor)

@@ -1,0 +1,54 @@
+"""The lock of a run directory: one process writes into it at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.outputs.atomic import resource_errors
+
+log = logging.getLogger(__name__)
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """What the file system refuses inside becomes a UsageError that names `path`."""
+    try:
+        with resource_errors(path):
+            yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot write here ({error.strerror}); choose another --output") from None
+
+
+def acquire(root: Path) -> int:
+    """The descriptor of the lock file in `root`, which holds the pid. The kernel drops the lock of a dead process.
+
+    Raises UsageError when another process holds it.
+    """
+    path = root / LOCK
+    with writable(path):
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+                os.close(descriptor)
+                raise UsageError(
+                    f"{root}: in use by another run (pid {pid}); wait for it or choose another --output"
+                ) from None
+            except OSError as error:  # a file system without locks
+                log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:  # not removed by its last owner meanwhile
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                    return descriptor
+            os.close(descriptor)
