@@ -102,7 +102,7 @@ def main() -> None:
                 for seed in range(arguments.seeds)
             ]
             mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-            scores = " | ".join(f"{mean[f'{when}_{what}']:.3f}" for what in ("idf1", "f1")
+            scores = " | ".join(f"{100 * mean[f'{when}_{what}']:.1f}" for what in ("idf1", "f1")
                                 for when in ("once", "online", "afterwards"))  # fmt: skip
             print(f"| {name} | {people} + {passers_by} | {broken:.0%} | {scores} | {mean['revised']:.1%} | "
                   f"{mean['median_ms']:.0f} | {max(row['slowest_ms'] for row in rows):.0f} |", flush=True)  # fmt: skip

@@ -111,12 +111,12 @@ def main() -> None:
     for name, table in tables.items():
         print(f"\n| {name} | AP50 | AP50:95 | recall at precision .9 |\n|---|---|---|---|")
         for key, row in table.items():
-            print(f"| {key:g} | {' | '.join(f'{value:.3f}' for value in row)} |")
+            print(f"| {key:g} | {' | '.join(f'{100 * value:.1f}' for value in row)} |")
     images = suppressed(raw[size], pairs, nms)
     by_confidence = {least: precision_recall(images, least) for least in CONFIDENCES}
     print(f"\nat {size} px, nms_iou {nms:g}\n\n| confidence | precision | recall | F1 |\n|---|---|---|---|")
     for least, (p, r) in by_confidence.items():
-        print(f"| {least:g} | {p:.3f} | {r:.3f} | {2 * p * r / max(p + r, 1e-9):.3f} |")
+        print(f"| {least:g} | {100 * p:.1f} | {100 * r:.1f} | {200 * p * r / max(p + r, 1e-9):.1f} |")
     if args.plot:
         by_size = {int(key): row for key, row in tables["image_size_px"].items()}
         plot(by_size, tables["nms_iou"], by_confidence, args.plot)

@@ -135,10 +135,10 @@ def cpu_ms(words: list[str], frames: list[Frame]) -> dict[str, float]:
 
 
 def cells(result: DetectionResult | None) -> list[str]:
-    """AP50, AP50:95 and recall at precision .9 for a table."""
+    """AP50, AP50:95 and recall at precision .9 for a table, in percent."""
     if result is None:
         return ["-"] * 3
-    return [f"{value:.3f}" for value in (result.ap50, result.ap50_95, result.recall_at_p90)]
+    return [f"{100 * value:.1f}" for value in (result.ap50, result.ap50_95, result.recall_at_p90)]
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def main() -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     size = (query.nbytes + gallery.nbytes) / 2**20
     print(f"{result.queries} queries, {args.gallery} images of {args.dimension} numbers{', re-ranked' * args.rerank}")
-    print(f"mAP {result.map:.3f}, Rank-1 {result.rank(1):.3f}")
+    print(f"mAP {100 * result.map:.1f}, Rank-1 {100 * result.rank(1):.1f}")
     print(f"vectors {size:.0f} MiB, peak memory of the process {after.ru_maxrss / 1024:.0f} MiB")
     print(f"{after.ru_utime - before.ru_utime:.0f} s of CPU time, {time.perf_counter() - started:.0f} s")
 

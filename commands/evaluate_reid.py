@@ -98,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _line(scores: dict[str, Any]) -> str:
-    return "  ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
+    """In percent; numbers of images as they are."""
+    return "  ".join(f"{name} {100 * value:.1f}" if isinstance(value, float) else f"{name} {value}"
                      for name, value in scores.items())  # fmt: skip
 
 

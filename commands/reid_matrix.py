@@ -51,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
             query = of_camera(crops, args.query_camera, "--query-camera")
             gallery = of_camera(crops, args.gallery_camera, "--gallery-camera")
             seen = path.stem in learnt and (count is None or count > kept_back.get(path.stem, 0))
-            scores[path.stem] = {**as_json(score(query, gallery)), "held_out": count, "trained_on": seen}
-            logger.info("%s on %s: Rank-1 %.3f", weights, path.stem, scores[path.stem]["rank1"])
+            found = as_json(score(query, gallery))
+            scores[path.stem] = {**found, "held_out": count, "trained_on": seen}
+            logger.info("%s on %s: Rank-1 %.1f", weights, path.stem, 100 * found["rank1"])
         rows.append({"weights": weights, "scores": scores})
     if args.json:
         print(json.dumps({"matrix": rows}, allow_nan=False))
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def table(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """Markdown: Rank-1 / mAP; a score on people that the network was trained on is marked."""
+    """Markdown: Rank-1 / mAP in percent; a score on people that the network was trained on is marked."""
     lines = ["| trained weights | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
     marked = False
     for row in rows:
@@ -70,6 +71,7 @@ def table(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
         for name in names:
             scores = row["scores"][name]
             marked |= scores["trained_on"]
-            cells.append(f"{scores['rank1']:.3f} / {scores['map']:.3f}{' *' if scores['trained_on'] else ''}")
+            mark = " *" if scores["trained_on"] else ""
+            cells.append(f"{100 * scores['rank1']:.1f} / {100 * scores['map']:.1f}{mark}")
         lines.append(f"| {row['weights']} | " + " | ".join(cells) + " |")
     return [*lines, *(["", "Rank-1 / mAP. * scored on people it was trained on."] if marked else [])]

@@ -69,8 +69,8 @@ def play_back(args: argparse.Namespace, directory: RunDirectory) -> int:
              summary["median_ms"], summary["slowest_ms"])  # fmt: skip
     log.info("%d people; %.1f %% of the tracklets were thought anew later", summary["people"],
              100 * summary["revised_share"])  # fmt: skip
-    log.info("with the answer afterwards: IDF1 %.3f, pair F1 %.3f; the events are in %s", same.idf1, same.pair_f1,
-             directory.online)  # fmt: skip
+    log.info("with the answer afterwards: IDF1 %.1f, pair F1 %.1f; the events are in %s", 100 * same.idf1,
+             100 * same.pair_f1, directory.online)  # fmt: skip
     return 0
 
 
