@@ -1,4 +1,4 @@
-"""The findings that association was built on, as tables: tails, centring, rivals, and what `prefer` stands for.
+"""The findings that association was built on, as tables: tails, crops, centring, rivals, what `prefer` stands for.
 
     python -m benchmarks.association_findings --data ../shared/data/reid \
         --model ../shared/models/person-reidentification-retail-0277/person-reidentification-retail-0277.xml
@@ -6,6 +6,9 @@
 
 - tails: quantiles of the distances of two people in two cameras, in standard deviations below their mean, tracklets of
   up to 5 crops, beside those of a logistic and a normal distribution; left empty where fewer than 4 pairs lie below;
+- crops: how much larger the mean cosine of two tracklets of up to 5 crops is than that of their first crops: foretold
+  by `reliability`, measured on one person and on two; and noise-free distances of halves of one tracklet and of one
+  person in two cameras;
 - centring: share of the pairs of one person nearer than all but 1 in 1000 of the pairs of two, 60 people in two
   cameras, before and after each camera's mean person is taken out; and the mean distances of one person and of two;
 - rivals: pair F1 and false links, true and printed, with and without rivals weighed (no centring; clocks unknown);
@@ -29,8 +32,8 @@ from benchmarks.association_ablation_runs import rivals_ignored
 from benchmarks.reid_scores import false_rate, measure
 from benchmarks.reid_vectors import CACHE, embedded, embedder_of, own_prior
 from pipeline.association.centring import centre
-from pipeline.association.prior import SCALE_OF_STD, DistancePrior, LabelledCrops
-from pipeline.association.similarity import aggregate
+from pipeline.association.prior import SCALE_OF_STD, DistancePrior, LabelledCrops, fit_prior
+from pipeline.association.similarity import aggregate, crop_statistics, reliability
 from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings, Float64
 
@@ -39,6 +42,8 @@ Load = Callable[[str], LabelledCrops]
 QUANTILES = (1e-5, 1e-4, 1e-3, 1e-2)
 LEAST_BELOW = 4
 TAILS = ("cuhk03_pair1_labeled", "viper", "prid2011", "pku_reid_train")
+CROPS = ("cuhk03_pair1_labeled", "cuhk01_671", "pku_reid_train", "3dpes")
+"""Sets with several crops of a person in each camera."""
 CENTRED = ("pku_reid_train", "cuhk01_671", "prid2011", "viper", "cuhk03_pair1_labeled")
 CENTRED_PEOPLE = 60
 RIVALS = (("pku_reid_train", 50, 0), ("cuhk01_671", 50, 50), ("cuhk01_671", 200, 200), ("3dpes", 50, 50))
@@ -72,6 +77,21 @@ def tails(load: Load) -> Iterator[list[str]]:
         yield [name, f"{len(two):,}", *told]
     yield ["logistic", "", *(f"{-logistic.ppf(q) * SCALE_OF_STD:.1f}" for q in QUANTILES)]
     yield ["normal", "", *(f"{-norm.ppf(q):.1f}" for q in QUANTILES)]
+
+
+def crops(load: Load) -> Iterator[list[str]]:
+    """A row a set."""
+    for name in CROPS:
+        labelled = load(name)
+        many = labelled.as_embeddings(5)
+        crop_similarity = crop_statistics(many).crop_similarity
+        once, five = (float(np.mean(reliability(aggregate(rows).crops, crop_similarity)))
+                      for rows in (labelled.as_embeddings(1), many))  # fmt: skip
+        of_one, of_many = between_cameras(labelled.as_embeddings(1)), between_cameras(many)
+        measured = [(1 - b.mean()) / (1 - a.mean()) for a, b in zip(of_one, of_many, strict=True)]
+        fitted = fit_prior("crops", name, {name: labelled}).plain
+        cells = [f"{ratio:.3f}" for ratio in ((five / once) ** 2, *measured)]
+        yield [name, *cells, f"{fitted.same_within.location:.2f}", f"{fitted.same_cross.location:.2f}"]
 
 
 def centring(load: Load) -> Iterator[list[str]]:
@@ -119,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of <set>.tar")
     parser.add_argument("--model", default="bundled")
-    names = ("tails", "centring", "rivals", "prefer")
+    names = ("tails", "crops", "centring", "rivals", "prefer")
     parser.add_argument("--tables", nargs="+", choices=names, default=names)
     parser.add_argument("--seeds", type=int, default=2, help="scenes a row")
     parser.add_argument("--cache", type=Path, default=CACHE)
@@ -130,6 +150,9 @@ def main() -> None:
 
     if "tails" in args.tables:
         table(["set", "pairs", *(f"{q:g}" for q in QUANTILES)], tails(load))
+    if "crops" in args.tables:
+        head = ["set", "cosine of 5 crops over 1: foretold", "one person", "two people", "halves", "two cameras"]
+        table(head, crops(load))
     if "centring" in args.tables:
         table(["set", "people", "recall at 1e-3", "one person", "two people"], centring(load))
     if not {"rivals", "prefer"} & set(args.tables):
