@@ -16,11 +16,12 @@ from reid.mgn import Mgn
 from reid.train_config import TrainConfig
 
 if TYPE_CHECKING:
+    from reid.objective import Student
     from reid.train import Trainer
 
 NAME = "checkpoint.pt"
 ADDED = {
-    "": ("architecture", "keypoints", "split"),
+    "": ("architecture", "keypoints", "split", "initial_heads"),
     "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification"),
 }
 """Settings younger than the first checkpoints, by section: left at their defaults they do not count."""
@@ -88,3 +89,19 @@ def first_model(config: TrainConfig) -> Mgn:
         raise UsageError(f"initial {path}: {theirs}, the settings ask for {wanted}; name weights of the same network")
     model.discriminant = None  # it is fitted anew at the end
     return model
+
+
+def load_heads(student: Student, initial: str) -> None:
+    """Put classifiers and the map to the teacher into `student`, from the checkpoint.pt beside the weights `initial`.
+
+    Raises UsageError where there is none, or one of other people or another teacher.
+    """
+    path = Path(initial).with_name(NAME)
+    if not path.is_file():
+        raise UsageError(f"{path}: `initial_heads` wants the checkpoint of the training that made {initial}")
+    state = torch.load(path, map_location="cpu", weights_only=True)["student"]
+    heads = {key: value for key, value in state.items() if not key.startswith("model.")}
+    wanted = {key: value.shape for key, value in student.state_dict().items() if not key.startswith("model.")}
+    if {key: value.shape for key, value in heads.items()} != wanted:
+        raise UsageError(f"{path}: heads for other people or another teacher; leave out `initial_heads`")
+    student.load_state_dict(heads, strict=False)

@@ -18,7 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
 from pipeline.weights import WeightCard, load_card
 from reid.augment import augment, augment_posed
-from reid.checkpoint import first_model, load_checkpoint, save_checkpoint
+from reid.checkpoint import first_model, load_checkpoint, load_heads, save_checkpoint
 from reid.datasets import CropTable
 from reid.discriminant import can_be_fitted
 from reid.distributed import Workers
@@ -72,6 +72,8 @@ class Trainer:
         self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
         student = Student(model, self.classes, width, neck=config.neck, verifies=config.loss.verification > 0)
+        if config.initial and config.initial_heads:
+            load_heads(student, config.initial)
         self.student = student.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy_of(self.student.model) if config.optimiser.ema else None
         parts = ((student.model, 1.0), (student.heads, config.optimiser.head_factor))

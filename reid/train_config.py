@@ -80,6 +80,9 @@ class TrainConfig(Section):
     neck: bool = Field(default=False, description="Normalise the pooled vectors before their classifiers (BNNeck).")
     imagenet: str | None = Field(default=None, description="torchvision state dict to start a ResNet from.")
     initial: str | None = Field(default=None, description="Our own weights (.safetensors with a card) to start from.")
+    initial_heads: bool = Field(
+        default=False, description="Also classifiers and map to the teacher, from the checkpoint.pt beside `initial`."
+    )
     input_size_wh: tuple[int, int] = (128, 384)
     sizes: tuple[SizeFrom, ...] = Field(default=(), description="Smaller crops early on; none = input_size_wh.")
     data: tuple[str, ...] = Field(default=(), description="Sets to train on, relative to --data; none = --data itself.")
@@ -109,6 +112,8 @@ class TrainConfig(Section):
             raise ValueError("`teacher` and a distillation weight need each other")
         if self.initial is not None and self.imagenet is not None:
             raise ValueError("`initial` and `imagenet` are two starts; name one")
+        if self.initial_heads and self.initial is None:
+            raise ValueError("`initial_heads` wants `initial`, beside which its checkpoint.pt lies")
         if self.architecture.needs_pose != (self.keypoints is not None):
             raise ValueError("`keypoints` and an architecture with `parts: pose` need each other")
         if self.architecture.needs_pose and self.unlabelled:

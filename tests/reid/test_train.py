@@ -206,6 +206,25 @@ def test_a_training_goes_on_from_weights_of_ours_and_from_no_others(people: data
         Trainer(config(initial=str(path)), TrainData(people), tmp_path / "fourth")
 
 
+def test_a_training_can_go_on_with_its_classifiers_too(people: datasets.CropTable, tmp_path: Path) -> None:
+    first = Trainer(config(), TrainData(people), tmp_path)
+    first.run(max_steps=4)
+    path = str(first.export(tmp_path / "weights.safetensors"))
+    bare = Trainer(config(initial=path), TrainData(people), tmp_path / "bare").student.heads.state_dict()
+    second = Trainer(config(initial=path, initial_heads=True), TrainData(people), tmp_path / "second")
+    trained = first.student.heads.state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in second.student.heads.state_dict().items())
+    assert not all(torch.equal(value, trained[name]) for name, value in bare.items())
+    fewer = replace(people, identity=people.identity % 2)
+    with pytest.raises(UsageError, match="heads for other people"):
+        Trainer(config(initial=path, initial_heads=True), TrainData(fewer), tmp_path / "third")
+    (tmp_path / "checkpoint.pt").unlink()
+    with pytest.raises(UsageError, match=r"wants the checkpoint of the training that made"):
+        Trainer(config(initial=path, initial_heads=True), TrainData(people), tmp_path / "fourth")
+    with pytest.raises(ValueError, match="wants `initial`"):
+        config(initial_heads=True)
+
+
 def test_two_starts_are_one_too_many() -> None:
     with pytest.raises(ValueError, match="two starts"):
         config(initial="a.safetensors", imagenet="b.pth", trunk="resnet50")
