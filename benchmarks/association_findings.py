@@ -42,8 +42,8 @@ Load = Callable[[str], LabelledCrops]
 QUANTILES = (1e-5, 1e-4, 1e-3, 1e-2)
 LEAST_BELOW = 4
 TAILS = ("cuhk03_pair1_labeled", "viper", "prid2011", "pku_reid_train")
-CROPS = ("cuhk03_pair1_labeled", "cuhk01_671", "pku_reid_train", "3dpes")
-"""Sets with several crops of a person in each camera."""
+CROPS = ("cuhk03_pair1_labeled", "cuhk01_671", "pku_reid_train")
+"""Sets with several crops of a person in each of two cameras."""
 CENTRED = ("pku_reid_train", "cuhk01_671", "prid2011", "viper", "cuhk03_pair1_labeled")
 CENTRED_PEOPLE = 60
 RIVALS = (("pku_reid_train", 50, 0), ("cuhk01_671", 50, 50), ("cuhk01_671", 200, 200), ("3dpes", 50, 50))
