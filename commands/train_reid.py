@@ -18,7 +18,9 @@ from pipeline.config_words import nearest
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from reid.datasets import CropTable
     from reid.distributed import Workers
+    from reid.teacher_maps import Maps
     from reid.train import TrainData
     from reid.train_config import TrainConfig
 
@@ -156,4 +158,27 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
         [side_by_side([teacher_vectors(table, *one, cache) for one in embedders]) for table in part]
         for part in (tables, loose)
     ]
-    return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, np.concatenate(vectors[1]) if loose else None)
+    maps: list[Maps | None] = [None, None]
+    if config.teacher_maps is not None:
+        maps = _teacher_maps(config, tables, loose, runtime, cache)
+    unlabelled_vectors = np.concatenate(vectors[1]) if loose else None
+    return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, unlabelled_vectors, *maps)
+
+
+def _teacher_maps(
+    config: TrainConfig, tables: list[CropTable], loose: list[CropTable], runtime: RuntimeConfig, cache: Path
+) -> list[Maps | None]:
+    """The reduced maps of the labelled and of the unlabelled crops."""
+    import numpy as np  # noqa: PLC0415
+
+    from reid.teacher_maps import MapTeacher, components, raw_maps  # noqa: PLC0415
+
+    settings = config.teacher_maps
+    assert settings is not None  # noqa: S101 - its caller asked
+    teachers = [MapTeacher(*pair, settings.grid_wh) for pair in zip(config.teachers, settings.layers, strict=True)]
+    raw = [
+        [[raw_maps(table, teacher, runtime, cache) for teacher in teachers] for table in part]
+        for part in (tables, loose)
+    ]
+    basis = components([*raw[0], *raw[1]], settings.dimension)
+    return [np.concatenate([basis.reduced(table) for table in part]) if part else None for part in raw]

@@ -15,8 +15,20 @@ GREY = np.array([0.114, 0.587, 0.299], np.float32)  # BGR, ITU-R BT.601
 
 def augment(image: UInt8, size_wh: tuple[int, int], rng: np.random.Generator, config: AugmentConfig) -> UInt8:
     """A changed copy of `image (H, W, 3) BGR` at `size_wh`: placed, mirrored, recoloured, blurred, partly erased."""
+    return augment_placed(image, size_wh, rng, config)[0]
+
+
+def augment_placed(
+    image: UInt8, size_wh: tuple[int, int], rng: np.random.Generator, config: AugmentConfig
+) -> tuple[UInt8, Float32]:
+    """The same, and where places of `image` lie in the copy: affine, `(2, 3)`, in fractions of width and height."""
     placement = _placement(image, size_wh, rng, config)
-    return _changed(image, placement, size_wh, rng, config)
+    height, width = image.shape[:2]
+    sides, out = np.array((width, height)), np.array(size_wh)
+    linear = placement[:, :2] * sides / out[:, None]
+    offset = (placement[:, 2] + 0.5 - 0.5 * placement[:, :2].sum(1)) / out  # middles of pixels, as the map counts
+    fractions = np.concatenate([linear, offset[:, None]], axis=1).astype(np.float32)
+    return _changed(image, placement, size_wh, rng, config), fractions
 
 
 def augment_posed(

@@ -28,11 +28,12 @@ STEM, MIDDLE, LATE, HIDDEN, LAST = 64, 128, 256, 192, 512
 @dataclass(frozen=True)
 class Trunk:
     """`shared` maps `(N, 3, H, W)` to stride 16; `branch(stride)` makes the rest of one branch, whose last stage has
-    that stride (2: stride 32, 1: stride 16) and gives `width` channels."""
+    that stride (2: stride 32, 1: stride 16) and gives `width` channels; `shared` gives `shared_width`."""
 
     shared: nn.Module
     branch: Callable[[int], nn.Module]
     width: int
+    shared_width: int
 
 
 def build_trunk(name: TrunkName, imagenet: Path | None = None) -> Trunk:
@@ -71,7 +72,8 @@ def _resnet(name: str, imagenet: Path | None) -> Trunk:
                 module.stride = (stride, stride)
         return own
 
-    return Trunk(shared, branch, int(network.fc.in_features))
+    width = int(network.fc.in_features)
+    return Trunk(shared, branch, width, width // 2)
 
 
 def _load_imagenet(network: nn.Module, path: Path) -> None:
@@ -161,7 +163,7 @@ def light() -> Trunk:
         _initialise(own)
         return own
 
-    return Trunk(shared, branch, LAST)
+    return Trunk(shared, branch, LAST, LATE)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "checkpoint.pt"
 ADDED = {
-    "": ("architecture", "keypoints", "split", "initial_heads"),
-    "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification"),
+    "": ("architecture", "keypoints", "split", "initial_heads", "teacher_maps"),
+    "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification", "distil_maps"),
 }
 """Settings younger than the first checkpoints, by section: left at their defaults they do not count."""
 

@@ -123,19 +123,30 @@ def build_mgn(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder
 
 def build_file(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder:
     """An OpenVINO or ONNX embedder; `config` says its input size, channel order, mean and std."""
+    network, size, prepare = open_file(config, runtime)
+    return NetworkEmbedder(network, size, prepare, config, Path(config.model).stem)
+
+
+def open_file(
+    config: EmbedderConfig, runtime: RuntimeConfig, also: str | None = None
+) -> tuple[Network, tuple[int, int], Prepare]:
+    """The network of an OpenVINO or ONNX embedder, its input's width and height, and what makes its input.
+
+    `also` names an operation inside the network whose output is wanted too. Raises UsageError.
+    """
     path = Path(config.model)
     if config.model == "bundled":
         raise UsageError(
             f"embedder.name {config.name}: set embedder.model to a .xml or .onnx file (bundled is name mgn)"
         )
     width, height = config.input_size_wh
-    network = compile_file(path, runtime, input_chw=(3, height, width))
+    network = compile_file(path, runtime, input_chw=(3, height, width), also=also)
     if "passerby" in network.metadata and config.channel_order != "bgr":
         raise UsageError(f"{path}: was exported by us and wants BGR; remove embedder.channel_order")
     fixed_height, fixed_width = network.input_shape[2:]
     size = (fixed_width or width, fixed_height or height)
     prepare = normaliser(config.channel_order, config.pixel_mean, config.pixel_std)
-    return NetworkEmbedder(network, size, prepare, config, path.stem)
+    return network, size, prepare
 
 
 def weights_of(config: EmbedderConfig) -> Path:

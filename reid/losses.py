@@ -93,6 +93,15 @@ def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     return (1 - functional.cosine_similarity(student.float(), teacher.float(), dim=1)).mean()
 
 
+def map_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean of 1 - cosine between `student (N, C, h, w)` and `teacher (N, C, h, w)`, place by place.
+
+    What a teacher's last map says of each place teaches more a crop than its one vector (after Romero et al.,
+    "FitNets: Hints for Thin Deep Nets", ICLR 2015, section 2.2).
+    """
+    return (1 - functional.cosine_similarity(student.float(), teacher.float(), dim=1)).mean()
+
+
 def relational_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """1 - the correlation between the two's cosine similarities over all pairs of the batch.
 

@@ -33,6 +33,9 @@ class MgnFeatures(NamedTuple):
     """`(N, R)` each; MGN: 5, two stripes of part-2, three of part-3; identity loss, never triplet."""
     described: tuple[Tensor, ...]
     """All that the embedding is made of, branch by branch: the whole map's vector, then its parts'."""
+    maps: tuple[Tensor, ...] = ()
+    """`(N, C, H / 16, W / 16)` each, before any pooling: the shared trunk's, and each branch's of that stride (MGN:
+    part-2 and part-3); for distillation place by place."""
 
     def embedding(self) -> Tensor:
         """`(N, 8 R)` for MGN: all reduced vectors side by side (global, part-2 and its stripes, part-3 and its
@@ -53,8 +56,9 @@ class Branch(nn.Module):
         if config.parts == "latent":
             self.latent = LatentParts(width, config.count)
 
-    def forward(self, x: Tensor, boxes: Tensor | None = None) -> tuple[Tensor | None, list[Tensor]]:
-        """Pooled whole map `(N, W)` if there is one; reduced vectors `(N, R)`: the whole map's, then the parts'.
+    def forward(self, x: Tensor, boxes: Tensor | None = None) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """The map `(N, W, h, w)`; pooled whole `(N, W)` where that is wanted; reduced vectors `(N, R)`: the whole
+        map's, then the parts'.
 
         `boxes (N, 6, 4)` in fractions of the crop, for pose-guided parts.
         """
@@ -66,7 +70,7 @@ class Branch(nn.Module):
             # stripes cover the map: its maximum is theirs
             whole = local.amax(2) if covered and local is not None else pool_whole(features, self.config.pool)
         pooled = [*(() if whole is None else (whole,)), *(() if local is None else local.unbind(2))]
-        return whole, [layer(vector) for layer, vector in zip(self.reduce, pooled, strict=True)]
+        return features, whole, [layer(vector) for layer, vector in zip(self.reduce, pooled, strict=True)]
 
     def _local(self, features: Tensor, boxes: Tensor | None) -> Tensor | None:
         """`(N, W, parts)`."""
@@ -102,6 +106,8 @@ class Mgn(nn.Module):
         super().__init__()
         parts = build_trunk(trunk, imagenet)
         self.trunk, self.width, self.reduced, self.architecture = trunk, parts.width, reduced, architecture
+        shared_width = (parts.shared_width,) if architecture.share else ()
+        self.map_widths = (*shared_width, *(parts.width for config in architecture.branches if config.stride == 1))
         self.shared = parts.shared if architecture.share else nn.Identity()
         own_reduced = reduced if architecture.reduce else None
         branches = []
@@ -132,14 +138,17 @@ class Mgn(nn.Module):
         whole: list[Tensor] = []
         local: list[Tensor] = []
         described: list[Tensor] = []
+        maps = [common] if self.architecture.share else []
         for branch, config in zip(self.branches, self.architecture.branches, strict=True):
-            vector, reduced = branch(common, boxes)
+            features, vector, reduced = branch(common, boxes)
+            if config.stride == 1:
+                maps.append(features)
             described.extend(reduced)
             if config.whole:
                 pooled.append(vector)
                 whole.append(reduced[0])
             local.extend(reduced[int(config.whole) :])
-        return MgnFeatures(tuple(pooled), tuple(whole), tuple(local), tuple(described))
+        return MgnFeatures(tuple(pooled), tuple(whole), tuple(local), tuple(described), tuple(maps))
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         """The embedding, through the discriminant map if there is one; `(N, output_dimension)`, not normalised."""

@@ -20,24 +20,35 @@ DROPOUT = 0.9
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`images (B, h, w, 3) uint8 BGR`; `identity (B,)`, -1 for unlabelled; `teacher (B, E)` or None; `boxes (B, 6, 4)`
-    of body parts in fractions, or None."""
+    of body parts in fractions, or None; `maps (B, C, h / 16, w / 16)`, the teacher's word on each place, or None."""
 
     images: UInt8
     identity: Int64
     teacher: Float32 | None
     boxes: Float32 | None = None
+    maps: Float32 | None = None
 
 
 class Student(nn.Module):
     """The network with what is thrown away after training: classifiers and the map to the teacher's space."""
 
     def __init__(
-        self, model: Mgn, classes: int, teacher_dimension: int, *, neck: bool = False, verifies: bool = False
+        self,
+        model: Mgn,
+        classes: int,
+        teacher_dimension: int,
+        *,
+        neck: bool = False,
+        verifies: bool = False,
+        map_dimension: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.heads = IdentityHeads(model.width, model.reduced, classes, neck=neck, architecture=model.architecture)
         self.to_teacher = nn.Linear(model.dimension, teacher_dimension) if teacher_dimension else None
+        self.to_maps: nn.ModuleList | None = None
+        if map_dimension:
+            self.to_maps = nn.ModuleList(nn.Conv2d(width, map_dimension, 1) for width in model.map_widths)
         self.verify = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(model.dimension, 2)) if verifies else None
 
 
@@ -48,7 +59,7 @@ def objective(
     device = features.described[0].device
     known = int((batch.identity >= 0).sum())  # labelled rows come first
     identity = torch.from_numpy(batch.identity[:known]).to(device)
-    labelled = MgnFeatures(*(tuple(vector[:known] for vector in group) for group in features))
+    labelled = MgnFeatures(*(tuple(vector[:known] for vector in group) for group in features[:4]))
     parts: dict[str, tuple[float, Tensor]] = {}
     if weights.identity:
         logits = student.heads(labelled)
@@ -76,6 +87,13 @@ def objective(
             parts["cosine"] = weights.distil_cosine, losses.cosine_distillation(mapped, teacher)
         if weights.distil_relation:
             parts["relation"] = weights.distil_relation, losses.relational_distillation(ours, teacher)
+    if batch.maps is not None and student.to_maps is not None:
+        wanted = torch.from_numpy(batch.maps).to(device)
+        each = [
+            losses.map_distillation(layer(ours), wanted)
+            for layer, ours in zip(student.to_maps, features.maps, strict=True)
+        ]
+        parts["maps"] = weights.distil_maps, torch.stack(each).mean()
     return parts
 
 

@@ -25,7 +25,7 @@ def teacher_vectors(table: CropTable, teacher: Embedder, key: str, cache: Path) 
 
     Raises UsageError.
     """
-    path = cache / f"{'+'.join(table.names)}-{_digest(table, key)}.teacher.npy"
+    path = cache_path(table, key, cache, "teacher")
     if path.is_file():
         return np.asarray(np.load(path), np.float32)
     logger.info("%s: asking the teacher about %d crops", "+".join(table.names), len(table))
@@ -58,6 +58,11 @@ def teacher_key(config: EmbedderConfig, runtime: RuntimeConfig) -> str:
     weights = model.with_suffix(".bin")
     content = sha256_of(weights if weights.is_file() else model) if model.is_file() else config.model
     return f"{content}-{config.model_dump_json(exclude={'model', 'batch_crops'})}-{runtime.precision}"
+
+
+def cache_path(table: CropTable, key: str, cache: Path, kind: str) -> Path:
+    """Where what the teacher `key` says of `table` is kept."""
+    return cache / f"{'+'.join(table.names)}-{_digest(table, key)}.{kind}.npy"
 
 
 def _digest(table: CropTable, key: str) -> str:

@@ -17,7 +17,7 @@ from pipeline.config import RuntimeConfig
 from pipeline.errors import UsageError
 from pipeline.types import Float32, UInt8
 from pipeline.weights import WeightCard, load_card
-from reid.augment import augment, augment_posed
+from reid.augment import augment_placed, augment_posed
 from reid.checkpoint import first_model, load_checkpoint, load_heads, save_checkpoint
 from reid.datasets import CropTable
 from reid.discriminant import can_be_fitted
@@ -30,6 +30,7 @@ from reid.objective import Batch, Student, objective
 from reid.pose import part_boxes
 from reid.sampler import IdentitySampler
 from reid.schedule import build_optimiser, copy_of, float_buffers, learning_rate, update_average
+from reid.teacher_maps import Maps, placed_maps
 from reid.train_config import TrainConfig
 from reid.train_log import COLUMNS, EventLog, append_csv
 
@@ -43,12 +44,14 @@ AUTOCAST = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 @dataclass(frozen=True, slots=True)
 class TrainData:
-    """Labelled crops, unlabelled crops (may be None) and the teacher's unit vectors `(N, E)` of both."""
+    """Labelled crops, unlabelled crops (may be None), the teacher's unit vectors `(N, E)` and maps of both."""
 
     labelled: CropTable
     teacher: Float32 | None = None
     unlabelled: CropTable | None = None
     unlabelled_teacher: Float32 | None = None
+    maps: Maps | None = None
+    unlabelled_maps: Maps | None = None
 
 
 class Trainer:
@@ -71,13 +74,16 @@ class Trainer:
         self._seen_before = load_card(Path(config.initial)).training_data if config.initial else ()
         self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
-        student = Student(model, self.classes, width, neck=config.neck, verifies=config.loss.verification > 0)
+        verifies, mapped = config.loss.verification > 0, 0 if data.maps is None else data.maps.shape[3]
+        student = Student(model, self.classes, width, neck=config.neck, verifies=verifies, map_dimension=mapped)
         if config.initial and config.initial_heads:
             load_heads(student, config.initial)
         self.student = student.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy_of(self.student.model) if config.optimiser.ema else None
         parts = ((student.model, 1.0), (student.heads, config.optimiser.head_factor))
-        self.optimiser = build_optimiser(config, (*parts, (student.to_teacher, 1.0), (student.verify, 1.0)))
+        self.optimiser = build_optimiser(
+            config, (*parts, (student.to_teacher, 1.0), (student.verify, 1.0), (student.to_maps, 1.0))
+        )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "f16")
         self.own_identities = workers.share(config.identities)
         self.sampler = IdentitySampler(data.labelled.identity, config.identities, config.crops, config.seed)
@@ -196,9 +202,11 @@ class Trainer:
         share = self.own_identities * config.crops
         rows = self.sampler.batch(self.step)[workers.rank * share : (workers.rank + 1) * share]
         boxes: Float32 | None = None
+        places: list[Float32] = []
         images: list[UInt8]
         if data.labelled.keypoints is None:
-            images = [augment(data.labelled.images[row], size, rng, config.augment) for row in rows]
+            placed = [augment_placed(data.labelled.images[row], size, rng, config.augment) for row in rows]
+            images, places = [image for image, _ in placed], [place for _, place in placed]
         else:
             points = data.labelled.keypoints
             posed = [augment_posed(data.labelled.images[r], points[r], size, rng, config.augment) for r in rows]
@@ -207,10 +215,18 @@ class Trainer:
         teacher = None if data.teacher is None else data.teacher[rows]
         if data.unlabelled is not None and data.unlabelled_teacher is not None and teacher is not None:
             more = rng.choice(len(data.unlabelled), config.unlabelled_crops, replace=False)
-            images += [augment(data.unlabelled.images[row], size, rng, config.augment) for row in more]
+            placed = [augment_placed(data.unlabelled.images[row], size, rng, config.augment) for row in more]
+            images += [image for image, _ in placed]
+            places += [place for _, place in placed]
             identity = np.concatenate([identity, np.full(len(more), -1, np.int64)])
             teacher = np.concatenate([teacher, data.unlabelled_teacher[more]])
-        return Batch(np.stack(images), identity, teacher, boxes)
+        maps: Float32 | None = None
+        if data.maps is not None:
+            cells = [data.maps[row] for row in rows]
+            if data.unlabelled_maps is not None:
+                cells += [data.unlabelled_maps[row] for row in more]
+            maps = placed_maps(np.stack(cells), np.stack(places), (size[0] // 16, size[1] // 16))
+        return Batch(np.stack(images), identity, teacher, boxes, maps)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; the parts of the loss."""

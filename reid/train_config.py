@@ -40,6 +40,7 @@ class LossConfig(Section):
     verification: float = Field(default=0.0, ge=0, description="Two-class softmax: same person or not, on pairs.")
     distil_cosine: float = Field(default=0.0, ge=0, description="Teacher's vector from a linear map of ours.")
     distil_relation: float = Field(default=0.0, ge=0, description="Teacher's similarities within the batch.")
+    distil_maps: float = Field(default=0.0, ge=0, description="Teacher's inner map, place by place (`teacher_maps`).")
 
 
 class OptimiserConfig(Section):
@@ -62,6 +63,14 @@ class DiscriminantConfig(Section):
 
     dimension: int = Field(default=256, ge=1, description="Of the vectors that come out.")
     shrinkage: float = Field(default=1e-3, gt=0, description="Added to the variance within people, in each direction.")
+
+
+class TeacherMapsConfig(Section):
+    """What a teacher's last map says of each place of a crop (reid/teacher_maps.py)."""
+
+    layers: tuple[str, ...] = Field(min_length=1, description="One operation a teacher: that which gives its map.")
+    grid_wh: tuple[int, int] = Field(default=(4, 8), description="Cells that the maps are averaged to.")
+    dimension: int = Field(default=128, ge=2, description="Principal components of all teachers' channels.")
 
 
 class SizeFrom(Section):
@@ -93,6 +102,7 @@ class TrainConfig(Section):
     teacher: EmbedderConfig | tuple[EmbedderConfig, ...] | None = Field(
         default=None, description="An embedder to distil from, or several, whose vectors are put side by side."
     )
+    teacher_maps: TeacherMapsConfig | None = Field(default=None, description="For loss.distil_maps.")
     identities: int = Field(default=16, ge=2, description="P")
     crops: int = Field(default=4, ge=1, description="K")
     unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
@@ -110,6 +120,22 @@ class TrainConfig(Section):
         distils = self.loss.distil_cosine > 0 or self.loss.distil_relation > 0
         if distils != bool(self.teachers):
             raise ValueError("`teacher` and a distillation weight need each other")
+        if self.unlabelled_crops and not distils:
+            raise ValueError("unlabelled_crops serve distillation only: set `teacher` and a distillation weight")
+        return self
+
+    @model_validator(mode="after")
+    def _maps_consistent(self) -> TrainConfig:
+        if (self.loss.distil_maps > 0) != (self.teacher_maps is not None):
+            raise ValueError("`teacher_maps` and loss.distil_maps need each other")
+        if self.teacher_maps is not None and len(self.teacher_maps.layers) != len(self.teachers):
+            raise ValueError("teacher_maps.layers names one operation for each `teacher`")
+        if self.teacher_maps is not None and self.keypoints is not None:
+            raise ValueError("`teacher_maps` is not built for pose parts; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _starts_consistent(self) -> TrainConfig:
         if self.initial is not None and self.imagenet is not None:
             raise ValueError("`initial` and `imagenet` are two starts; name one")
         if self.initial_heads and self.initial is None:
@@ -122,8 +148,6 @@ class TrainConfig(Section):
             raise ValueError("`discriminant` is not built for pose parts; leave it out")
         if self.loss.triplet and not self.architecture.whole:
             raise ValueError("the triplet loss needs a branch with `whole: true`; set loss.triplet to 0")
-        if self.unlabelled_crops and not distils:
-            raise ValueError("unlabelled_crops serve distillation only: set `teacher` and a distillation weight")
         if bool(self.unlabelled_crops) != bool(self.unlabelled):
             raise ValueError("`unlabelled` and `unlabelled_crops` need each other")
         if [size.progress for size in self.sizes] != sorted(size.progress for size in self.sizes):

@@ -25,6 +25,7 @@ COLUMNS = (
     "crops_per_s",
     "contrastive",
     "verification",
+    "maps",
 )
 
 

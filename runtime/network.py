@@ -123,15 +123,21 @@ def module_compiler(
 
 
 def compile_file(
-    path: Path, config: RuntimeConfig, *, input_chw: tuple[int, int, int] | None = None, dynamic_batch: bool = True
+    path: Path,
+    config: RuntimeConfig,
+    *,
+    input_chw: tuple[int, int, int] | None = None,
+    dynamic_batch: bool = True,
+    also: str | None = None,
 ) -> Network:
     """An OpenVINO `.xml`, an `.onnx`, or a folder that holds one `.xml`; runs on the CPU whatever the device.
 
     `input_chw` fixes the free sides of a model whose file leaves them open; a model fixed to another size keeps its
-    own (read `input_shape`). Raises UsageError when the file is missing or unreadable.
+    own (read `input_shape`). `also` names an operation inside, whose output comes after the model's own.
+    Raises UsageError when the file is missing or unreadable, or has no such operation.
     """
     from runtime.openvino_network import from_file  # noqa: PLC0415
 
     if config.device != "cpu" and choose_device(config.device) != "cpu":
         logger.warning("%s: runs on the CPU; only torch weights run on the GPU", path.name)
-    return from_file(path, config, input_chw=input_chw, dynamic_batch=dynamic_batch)
+    return from_file(path, config, input_chw=input_chw, dynamic_batch=dynamic_batch, also=also)

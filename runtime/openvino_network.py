@@ -126,13 +126,23 @@ def save_module(
 
 
 def from_file(
-    path: Path, config: RuntimeConfig, *, input_chw: tuple[int, int, int] | None, dynamic_batch: bool
+    path: Path,
+    config: RuntimeConfig,
+    *,
+    input_chw: tuple[int, int, int] | None,
+    dynamic_batch: bool,
+    also: str | None = None,
 ) -> OpenVinoNetwork:
     """Read and compile a model file or folder; see `runtime.network.compile_file`."""
     file = model_file(path)
     model = read_model(file)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
         raise UsageError(f"{file}: want one input (N, C, H, W), got {[str(i.partial_shape) for i in model.inputs]}")
+    if also is not None:
+        inside = [operation for operation in model.get_ops() if operation.get_friendly_name() == also]
+        if not inside:
+            raise UsageError(f"{file}: has no operation called {also}; a viewer of OpenVINO models lists their names")
+        model.add_outputs([inside[0].output(0)])
     sides = _input_shape(model)
     if None in sides:
         wanted = (None if dynamic_batch else 1, *(input_chw or (None, None, None)))

@@ -1,0 +1,115 @@
+"""A teacher's map is asked for, reduced, follows the crop through its changes, and is learnt from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+
+from commands import train_reid
+from pipeline.config import EmbedderConfig, RuntimeConfig
+from pipeline.errors import UsageError
+from reid import datasets
+from reid.augment import augment_placed
+from reid.mgn import Mgn
+from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
+from reid.train import Trainer
+from reid.train_config import AugmentConfig, TrainConfig
+from runtime.export import save_openvino
+
+SIZE = (32, 64)
+RUNTIME = RuntimeConfig(threads=1, precision="f32")
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> tuple[EmbedderConfig, str]:
+    """A network of ours as OpenVINO, and its first convolution."""
+    path = tmp_path_factory.mktemp("teacher") / "teacher.xml"
+    save_openvino(Mgn("light", 8).eval(), (3, 64, 32), path, {})
+    layers = ElementTree.parse(path).getroot().findall("./layers/layer")  # noqa: S314 - written just now
+    named = [layer.attrib["name"] for layer in layers if layer.attrib["type"] == "Convolution"]
+    return EmbedderConfig(name="openvino", model=str(path), input_size_wh=SIZE, flip=False), named[0]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, make_set: Callable[..., Path]) -> datasets.CropTable:
+    folder = tmp_path_factory.mktemp("maps")
+    return datasets.load_crops(make_set(folder / "people"), SIZE, folder / "cache")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_map_goes_where_its_crop_goes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    crop = cv2.resize(rng.integers(0, 255, (8, 4, 3), np.uint8), (64, 128), interpolation=cv2.INTER_CUBIC)
+    settings = AugmentConfig(scale=0.2, shift=0.1)
+    changed, place = augment_placed(crop, (96, 192), rng, settings)
+    cells = cv2.resize(crop, (16, 32), interpolation=cv2.INTER_AREA).astype(np.float16)
+    moved = placed_maps(cells[None], place[None], (6, 12))[0].transpose(1, 2, 0)
+    expected = cv2.resize(changed, (6, 12), interpolation=cv2.INTER_AREA).astype(np.float32)
+    still = cv2.resize(crop, (6, 12), interpolation=cv2.INTER_AREA).astype(np.float32)
+    assert np.abs(moved - expected).mean() < 8
+    assert np.abs(still - expected).mean() > 3 * np.abs(moved - expected).mean()
+
+
+def test_what_the_teacher_says_is_kept_and_reduced(
+    people: datasets.CropTable, teacher: tuple[EmbedderConfig, str], tmp_path: Path
+) -> None:
+    asked = MapTeacher(*teacher, (2, 4))
+    maps = raw_maps(people, asked, RUNTIME, tmp_path)
+    assert maps.shape[:3] == (len(people), 4, 2) and maps.shape[3] >= 64
+    np.testing.assert_array_equal(raw_maps(people, asked, RUNTIME, tmp_path), maps)
+    assert len(list(tmp_path.iterdir())) == 1, "asked once, kept in one file"
+    basis = components([[maps]], 6)
+    small = basis.reduced([maps]).astype(np.float32)
+    assert small.shape == (len(people), 4, 2, 6)
+    flat = small.reshape(-1, 6)
+    correlation = np.corrcoef(flat.T)
+    assert np.abs(correlation - np.eye(6)).max() < 0.05, "components do not repeat each other"
+    assert np.abs(small.mean(0)).max() < 0.05, "what all crops have at a place is taken out"
+    assert flat.std(0)[0] > flat.std(0)[-1] > 0
+
+
+def test_faults_are_told(people: datasets.CropTable, teacher: tuple[EmbedderConfig, str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no operation called nothing"):
+        raw_maps(people, MapTeacher(teacher[0], "nothing", (2, 4)), RUNTIME, tmp_path)
+    with pytest.raises(UsageError, match="no cells for a grid of 5 x 4"):
+        raw_maps(people, MapTeacher(*teacher, (5, 4)), RUNTIME, tmp_path)
+    with pytest.raises(UsageError, match="have 3 channels"):
+        components([[np.zeros((4, 2, 2, 3), np.float16)]], 4)
+    with pytest.raises(ValueError, match="distil_maps need each other"):
+        TrainConfig(loss={"distil_maps": 1.0})
+    with pytest.raises(ValueError, match="one operation for each"):
+        TrainConfig(
+            teacher=teacher[0], teacher_maps={"layers": ("a", "b")}, loss={"distil_maps": 1.0, "distil_cosine": 1.0}
+        )
+
+
+def test_a_training_learns_the_maps(
+    make_set: Callable[..., Path], teacher: tuple[EmbedderConfig, str], tmp_path: Path
+) -> None:
+    make_set(tmp_path / "data")
+    embedder, layer = teacher
+    settings = {
+        "trunk": "light",
+        "reduced": 8,
+        "input_size_wh": SIZE,
+        "identities": 3,
+        "crops": 2,
+        "teacher": embedder.model_dump(mode="json"),
+        "teacher_maps": {"layers": [layer], "grid_wh": [2, 4], "dimension": 6},
+        "augment": {"scale": 0.05, "shift": 0.02},
+        "loss": {"identity": 0.0, "triplet": 0.0, "distil_cosine": 0.1, "distil_maps": 5.0},
+        "optimiser": {"name": "adamw", "learning_rate": 3e-3, "schedule": "cosine"},
+        "epochs": 40,
+    }
+    config = TrainConfig.model_validate_json(json.dumps(settings))
+    data = train_reid.load_data(config, tmp_path / "data", RUNTIME, tmp_path / "cache")
+    trainer = Trainer(config, data, tmp_path / "run")
+    losses = [trainer.train_step(trainer.make_batch())["maps"] for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
+    assert trainer.make_batch().maps.shape == (6, 6, 4, 2)
