@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.reliability_scene import film
-from benchmarks.tracker_settings import DEFAULT, rows
+from benchmarks.tracker_settings import DEFAULT, row_of_boxes, rows, thinned
+from benchmarks.tracking_data import Clip
 from evaluation.mot_text import MotRows
 from pipeline.geometry import tlwh_to_xyxy
 from pipeline.types import Detections
@@ -25,3 +26,13 @@ def test_a_setting_that_lets_nobody_pass_scores_nothing(tmp_path: Path) -> None:
     default, strict = rows("two", {video: boxes}, truth, [DEFAULT, "tracker.min_observations=50,tracker.clothes=false"])
     assert "| 100.0 | 100.0 |" in default and default.endswith("| 2 |")
     assert strict.endswith("| 0.0 | 0.0 | 0.0 | 0 |")
+
+
+def test_thinned_frames_keep_the_truth_under_their_boxes() -> None:
+    frames = [(n / 10, Detections(np.array([[n, 0, n + 40, 100]], np.float32), np.ones(1))) for n in range(40)]
+    truth = np.array([[n, 1, n, 0, n + 40, 100] for n in range(40)], np.float64)
+    clip = thinned(Clip("walk", "made up", frames, truth), 2)
+    assert [time_s for time_s, _ in clip.frames[:3]] == [0.0, 0.2, 0.4]
+    assert clip.truth[:3, 0].tolist() == [0, 1, 2]
+    assert clip.truth[:3, 2].tolist() == [0, 2, 4]
+    assert "| 100.0 | 100.0 |" in row_of_boxes([clip], DEFAULT)
