@@ -250,6 +250,9 @@ def _tell(
     log.info("%d people before, %d now; linked in %.1f s", len(before), len(linked.result.trajectories), seconds)
     if not moves:
         log.info("nobody changed")
+    if linked.alignment is not None:
+        for line in linked.alignment.lines():
+            log.info("clock: %s", line)
     if removed:
         log.info("removed, as it told of the people before: %s", ", ".join(removed))
     if stale:

@@ -70,15 +70,16 @@ def _write_floor(directory: RunDirectory, linked: Linked, options: OutputConfig,
     """floor_plan.svg and birds_eye.mp4; what the settings or the cameras do not give (any more) is not there."""
     cameras = [outcome.camera for outcome in linked.outcomes]
     wanted = options.floor_plan or options.birds_eye
-    paths = floor_paths(linked.result.trajectories, cameras, linked.clock) if wanted else ()
+    paths = floor_paths(linked.result.trajectories, cameras, linked.clock, linked.on_one_clock) if wanted else ()
     plan = floor_plan_svg(paths, cameras) if options.floor_plan else ""
     if plan:
         atomic_write(directory.floor_plan, plan)
     else:
         directory.floor_plan.unlink(missing_ok=True)
     try:
-        drawn = options.birds_eye and linked.clock != "unknown"
-        drawn = drawn and bool(render_birds_eye(paths, cameras, directory.birds_eye, partial(_stop_when, asked)))
+        clocked = [c for c in cameras if linked.clock != "unknown" or c.id in linked.on_one_clock]
+        drawn = options.birds_eye and bool(clocked)
+        drawn = drawn and bool(render_birds_eye(paths, clocked, directory.birds_eye, partial(_stop_when, asked)))
     except _StoppedError:
         directory.birds_eye.unlink(missing_ok=True)
         return

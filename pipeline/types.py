@@ -283,6 +283,13 @@ class Scene:
     clock: Clock = "unknown"
     overlapping: frozenset[frozenset[str]] = frozenset()
     """Pairs of camera ids that watch a common piece of floor."""
+    on_one_clock: frozenset[str] = frozenset()
+    """With `clock` "unknown": ids of cameras whose times compare all the same, for an alignment was found for them
+    alone."""
+
+    def times_compare(self, one: str, two: str) -> bool:
+        """Whether a time in the one camera means the same in the other."""
+        return one == two or self.clock != "unknown" or {one, two} <= self.on_one_clock
 
 
 @dataclass(frozen=True, slots=True)

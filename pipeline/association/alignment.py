@@ -26,8 +26,8 @@ _MOST_MISFIT_S = 0.5
 class ClockAlignment:
     """`offset_s`: seconds to add to each camera's times, one sigma `sigma_s` against the reference camera, whose are 0.
 
-    `accepted`: every camera in which anybody was seen is on one clock; else nothing may be concluded from time, and
-    `unaligned` names the cameras that are not on the reference's.
+    `accepted`: every camera in which anybody was seen is on one clock. Else `unaligned` names the cameras that are not
+    on the reference's; nothing may be concluded from their times, and without a reference from no camera's.
     """
 
     accepted: bool
@@ -37,20 +37,29 @@ class ClockAlignment:
     unaligned: tuple[str, ...]
     evidence: tuple[ClockEvidence, ...]
 
+    @property
+    def on_one_clock(self) -> frozenset[str]:
+        """The cameras whose times compare once `offset_s` is added; none without an accepted pair."""
+        return frozenset(self.offset_s) if self.reference is not None else frozenset()
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON, for the report."""
         return asdict(self)
 
     def lines(self) -> list[str]:
         """What a user wants to know: each offset with its doubt, or what is missing."""
+        moved = [
+            f"{name} {self.offset_s[name]:+.2f} s (+-{2 * self.sigma_s[name]:.2f})"
+            for name in sorted(self.on_one_clock)
+            if name != self.reference
+        ]
+        lines = [f"aligned to {self.reference}: {', '.join(moved)}"] if moved else []
         if self.accepted:
-            moved = [
-                f"{name} {self.offset_s[name]:+.2f} s (+-{2 * self.sigma_s[name]:.2f})"
-                for name in sorted(self.offset_s)
-                if name != self.reference
-            ]
-            return [f"aligned to {self.reference}: {', '.join(moved)}"]
-        lines = ["no alignment was accepted, so nothing is concluded from time across cameras"]
+            return lines
+        if moved:
+            lines.append(f"not aligned: {', '.join(self.unaligned)}; nothing is concluded from their times")
+        else:
+            lines.append("no alignment was accepted, so nothing is concluded from time across cameras")
         lines += [f"{e.camera_a} and {e.camera_b}: {e.reason}" for e in self.evidence if not e.accepted]
         compared = {name for e in self.evidence for name in (e.camera_a, e.camera_b)}
         lines += [
@@ -58,8 +67,6 @@ class ClockAlignment:
             for name in self.unaligned
             if name not in compared
         ]
-        if self.reference is not None:
-            lines.append(f"found for the others: {', '.join(f'{n} {o:+.2f} s' for n, o in self.offset_s.items())}")
         return lines
 
 

@@ -70,7 +70,7 @@ class AverageLinkageAssociator:
         alone = [part.alone for part in extra]
         compared = self._compare(ordered, usable, constraints, alone, centred=False)
         overlaps: list[Overlap] = []
-        if comparable and self._config.discover_overlaps:
+        if (comparable or scene.on_one_clock) and self._config.discover_overlaps:
             overlaps = discover_overlaps(ordered, compared, scene, self._config.clock_slack_s)
             shared = frozenset(frozenset(overlap.cameras) for overlap in overlaps if overlap.found)
             if shared:  # nobody of these cameras is barred any more by being seen in both

@@ -12,7 +12,9 @@ class ClockEvidence:
 
     `sigma_s`: one sigma of the offset, from leaving out one person at a time. `people`: how many were compared.
     `strength` against `rival`: how well the best offset explains what was seen, and the next best elsewhere, in the
-    method's own units. `accepted`: whether it is relied on; if not, `reason` says what is missing.
+    method's own units. `seen_by_both`: share of those on common floor whom both cameras see at this offset, beyond
+    chance (1 = all, 0 = as at any offset); None without common floor. `accepted`: whether it is relied on; if not,
+    `reason` says what is missing.
     """
 
     camera_a: str
@@ -25,3 +27,4 @@ class ClockEvidence:
     rival: float
     accepted: bool
     reason: str
+    seen_by_both: float | None = None

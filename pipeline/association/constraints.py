@@ -70,7 +70,7 @@ def _alive_together(start: Float64, end: Float64) -> list[tuple[int, int]]:
 
 
 def times_comparable(scene: Scene) -> bool:
-    """Whether a time in one camera means the same in another."""
+    """Whether a time in one camera means the same in every other."""
     return scene.clock != "unknown"
 
 
@@ -100,13 +100,13 @@ def build_constraints(
             cannot[i, j] = cannot[j, i] = True
             if overlap <= well_apart_overlap:
                 apart.append((i, j))
-    if times_comparable(scene):
+    if times_comparable(scene) or scene.on_one_clock:
         cannot |= _elsewhere(tracklets, scene, slack_s)
     return Constraints(cannot, np.array(sorted(apart), dtype=np.int64).reshape(-1, 2))
 
 
 def _elsewhere(tracklets: Sequence[Tracklet], scene: Scene, slack_s: float) -> Bool:
-    """Pairs `(N, N)` in two cameras without common floor whose times overlap by more than a hand-over.
+    """Pairs `(N, N)` in two cameras of one clock without common floor whose times overlap by more than a hand-over.
 
     A hand-over: one clock being up to `slack_s` wrong, the one leaves before the other begins. Someone who comes and
     goes amid a longer stay elsewhere is barred however short he is there; two visits of less than `slack_s` at the same
@@ -118,7 +118,11 @@ def _elsewhere(tracklets: Sequence[Tracklet], scene: Scene, slack_s: float) -> B
     names = sorted({t.camera_id for t in tracklets})
     index = np.array([names.index(t.camera_id) for t in tracklets], dtype=np.int64)
     separate = np.array(
-        [[a != b and frozenset((a, b)) not in scene.overlapping for b in names] for a in names], dtype=np.bool_
+        [
+            [a != b and scene.times_compare(a, b) and frozenset((a, b)) not in scene.overlapping for b in names]
+            for a in names
+        ],
+        dtype=np.bool_,
     ).reshape(len(names), len(names))
     result: Bool = (np.minimum(ahead_s, ahead_s.T) > slack_s) & separate[np.ix_(index, index)]
     return result

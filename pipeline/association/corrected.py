@@ -175,7 +175,7 @@ class _Claims:
                 self._refused[entry.number] = LATER if named else _GONE
             return  # else what was said is so already
         whole = frozenset().union(*(self._whole(frozenset({key})) for key in keys))
-        if two := self._at_once(whole, replace(self._scene, clock="unknown")):
+        if two := self._at_once(whole, replace(self._scene, clock="unknown", on_one_clock=frozenset())):
             self._refused[entry.number] = f"{two} beside each other in one camera: they are two people"
             return
         if two := self._at_once(whole, self._scene):

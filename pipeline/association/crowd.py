@@ -38,7 +38,7 @@ class Crowd:
     separate: Bool
     """`(C, C)` cameras that share no floor while their clocks compare: nobody is in both at once."""
     comparable: bool
-    """Whether times compare across cameras."""
+    """Whether times compare across all cameras."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,7 +91,10 @@ def build_crowd(ordered: Sequence[Tracklet], rows: Int64, vector: Float32, trust
     number = {name: n for n, name in enumerate(names)}
     comparable = times_comparable(scene)
     separate = np.array(
-        [[comparable and a != b and frozenset((a, b)) not in scene.overlapping for b in names] for a in names],
+        [
+            [a != b and scene.times_compare(a, b) and frozenset((a, b)) not in scene.overlapping for b in names]
+            for a in names
+        ],
         dtype=np.bool_,
     ).reshape(len(names), len(names))
     return Crowd(

@@ -186,7 +186,7 @@ def _look_at_sample(
     sample = [ordered[row] for row in np.sort(taken).tolist()]
     rows = usable_embeddings(sample, _of_keys(embeddings, {t.key for t in sample}))
     overlaps: list[Overlap] = []
-    if times_comparable(scene) and config.discover_overlaps:
+    if (times_comparable(scene) or scene.on_one_clock) and config.discover_overlaps:
         compared = compare(sample, rows, _constraints(sample, scene, config), prior, centred=False)
         overlaps = discover_overlaps(sample, compared, scene, config.clock_slack_s)
         shared = frozenset(frozenset(overlap.cameras) for overlap in overlaps if overlap.found)

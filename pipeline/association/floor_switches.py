@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.association.floor_tracks import STEP_S, FloorTracks, floor_tracks
+from pipeline.association.floor_tracks import STEP_S, FloorTracks, on_common_floor
 from pipeline.association.place import MEMORY_S, clock_error_s, floor_area, instant_log_odds
 from pipeline.association.switches import Cut, cut_between, neighbours
 from pipeline.config import AssociationConfig
@@ -77,9 +77,9 @@ def find_floor_cuts(
 ) -> list[list[Cut]]:
     """The cuts of each of the tracklets `ordered` by key, by row; none where no calibrated views meet."""
     result: list[list[Cut]] = [[] for _ in ordered]
-    if scene.clock == "unknown" or not any(camera.calibration for camera in scene.cameras):
+    tracks = on_common_floor(ordered, scene)
+    if tracks is None:
         return result
-    tracks = floor_tracks(ordered, scene)
     seen = _witnesses(ordered, tracks, scene, clock_error_s(config))
     if not len(seen.subject):
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,6 +103,15 @@ def floor_tracks(tracklets: Sequence[Tracklet], scene: Scene, offsets_s: dict[st
         end_speed_sigma=end_speed_sigma,
         camera=np.array([names[t.camera_id] for t in tracklets], np.int64),
     )
+
+
+def on_common_floor(ordered: Sequence[Tracklet], scene: Scene) -> FloorTracks | None:
+    """The tracks of calibrated cameras whose times compare, the others without a position; None without any."""
+    clocked = scene.clock != "unknown"
+    cameras = tuple(c if clocked or c.id in scene.on_one_clock else replace(c, calibration=None) for c in scene.cameras)
+    if not any(camera.calibration for camera in cameras):
+        return None
+    return floor_tracks(ordered, replace(scene, cameras=cameras))
 
 
 def _stack(parts: Sequence[Float64], width: int) -> Float32:

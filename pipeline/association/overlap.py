@@ -36,7 +36,7 @@ class Overlap:
 
 
 def discover_overlaps(ordered: Sequence[Tracklet], compared: Compared, scene: Scene, slack_s: float) -> list[Overlap]:
-    """Every pair of cameras that is not declared to overlap, by id. Times must be comparable.
+    """Every pair of cameras on one clock that is not declared to overlap, by id.
 
     `slack_s`: tracklets are together where they share more time than that.
     """
@@ -50,7 +50,7 @@ def discover_overlaps(ordered: Sequence[Tracklet], compared: Compared, scene: Sc
     for n, a in enumerate(names):
         for b in names[n + 1 :]:
             one, two = members[a], members[b]
-            if frozenset((a, b)) in scene.overlapping or not len(one) or not len(two):
+            if frozenset((a, b)) in scene.overlapping or not scene.times_compare(a, b) or not len(one) or not len(two):
                 continue
             # Freed of crop noise, so that a tracklet of many crops is not everybody's nearest.
             trust: Float64 = np.outer(compared.trust[one], compared.trust[two])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.association.floor_tracks import STEP_S, FloorTracks, floor_tracks
+from pipeline.association.floor_tracks import STEP_S, FloorTracks, on_common_floor
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.config import AssociationConfig
 from pipeline.types import Bool, Float64, Int64, Scene, Tracklet
@@ -51,10 +51,8 @@ _WALK_M_S = 1.0
 
 def build_place(ordered: Sequence[Tracklet], scene: Scene, config: AssociationConfig) -> PairEvidence | None:
     """The evidence of the tracklets' places; None without a clock, or with fewer than two placed tracklets."""
-    if scene.clock == "unknown" or not any(camera.calibration for camera in scene.cameras):
-        return None
-    tracks = floor_tracks(ordered, scene)
-    if tracks.placed.sum() < 2:
+    tracks = on_common_floor(ordered, scene)
+    if tracks is None or tracks.placed.sum() < 2:
         return None
     slack_s = clock_error_s(config)
     floor = floor_area(tracks)

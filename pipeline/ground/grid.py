@@ -78,7 +78,7 @@ def _polyline(image: UInt8, pixels: Float64, tint: tuple[int, int, int], thick: 
 
 
 def _label(image: UInt8, calibration: Calibration, bounds: tuple[Float64, Float64], step: float) -> None:
-    """`x,y` at every second crossing that has room."""
+    """`x, y` at every second crossing that has room."""
     height, width = image.shape[:2]
     low, high = bounds
     taken: list[Float64] = []
@@ -92,4 +92,4 @@ def _label(image: UInt8, calibration: Calibration, bounds: tuple[Float64, Float6
             taken.append(place)
             at = (round(float(place[0])) + 4, round(float(place[1])) - 4)
             for tint, weight in (((0, 0, 0), 3), (_INK, 1)):
-                cv2.putText(image, f"{x:g},{y:g}", at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, tint, weight, cv2.LINE_AA)
+                cv2.putText(image, f"{x:g}, {y:g}", at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, tint, weight, cv2.LINE_AA)

@@ -16,8 +16,8 @@ class FloorPath:
     """One person; instants without position are left out.
 
     `instant (T,)` whole multiples of 0.2 s on the shared clock; `xy (T, 2)` m; `sigma_m (T,)` one sigma of the mean
-    direction; `views (T,)` how many cameras said it. `camera_id`: None = all cameras together; where the clock is
-    unknown each camera has paths of its own.
+    direction; `views (T,)` how many cameras said it. `camera_id`: None = all cameras of one clock together; a camera
+    whose times do not compare has paths of its own.
     """
 
     person_id: int
@@ -33,15 +33,25 @@ class FloorPath:
         return np.asarray(self.instant * STEP_S, np.float64)
 
 
-def floor_paths(trajectories: Sequence[Trajectory], cameras: Sequence[Camera], clock: Clock) -> tuple[FloorPath, ...]:
-    """The paths of all people whom a calibrated camera saw, by person, then camera."""
+def floor_paths(
+    trajectories: Sequence[Trajectory],
+    cameras: Sequence[Camera],
+    clock: Clock,
+    on_one_clock: frozenset[str] = frozenset(),
+) -> tuple[FloorPath, ...]:
+    """The paths of all people whom a calibrated camera saw, by person, then camera.
+
+    `on_one_clock`: where the clock is unknown, cameras whose times compare all the same.
+    """
     result = []
-    scene = Scene(tuple(cameras), clock)
+    scene = Scene(tuple(cameras), clock, on_one_clock=on_one_clock)
     for person in trajectories:
         tracklets = list(person.tracklets)
         names = sorted({t.camera_id for t in tracklets})
-        for name in (None,) if clock != "unknown" else tuple(names):
-            tracks = floor_tracks([t for t in tracklets if name is None or t.camera_id == name], scene)
+        together = {name for name in names if clock != "unknown" or name in on_one_clock}
+        groups = ([(None, together)] if together else []) + [(n, {n}) for n in names if n not in together]
+        for name, group in groups:
+            tracks = floor_tracks([t for t in tracklets if t.camera_id in group], scene)
             if tracks.placed.any():
                 result.append(FloorPath(person.person_id, name, *fuse(tracks)))
     return tuple(result)

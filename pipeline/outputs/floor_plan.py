@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+from pipeline.ground.floor import to_floor
 from pipeline.ground.overlap import seen_floor
 from pipeline.outputs.floor_paths import FloorPath
 from pipeline.outputs.palette import Bgr, colour
@@ -19,6 +20,10 @@ _INK, _PAPER, _GRID, _DIM = "#1f2933", "#ffffff", "#e3e7eb", "#6b7783"
 _GAP_S = 1.0
 """A way is broken where a person was out of sight for longer; the break is dashed."""
 _MOST_NAMED = 60
+_MOST_LISTED = 8
+_NAME_WH = (18.0, 13.0)
+_MARK = 0.02
+"""Length of a camera's triangle, share of the plan's longer side."""
 
 _ToPixel = Callable[[Float64], Float64]
 
@@ -58,12 +63,19 @@ def floor_plan_svg(paths: Sequence[FloorPath], cameras: Sequence[Camera]) -> str
     for path in paths:
         parts += _way(path, pixel)
     parts.append("</g>")
+    parts += _cameras(cameras, low, high, pixel)
     parts += _names(paths, pixel)
     people = len({path.person_id for path in paths})
-    note = "" if paths[0].camera_id is None else "; clocks unknown: each camera's ways by themselves"
+    alone = sorted({path.camera_id for path in paths if path.camera_id is not None})
+    if alone:
+        where = ", ".join(alone[:_MOST_LISTED]) + (", ..." if len(alone) > _MOST_LISTED else "")
+        parts.append(
+            f'<text x="{_MARGIN}" y="{height + 46:.0f}" font-size="14" fill="{_INK}">clock unknown: ways by themselves '
+            f"in {escape(where)}</text>"
+        )
     parts.append(
         f'<text x="{_MARGIN}" y="{height + 26:.0f}" font-size="14" fill="{_INK}">{people} people; '
-        f"a dot begins each way, a ring ends it; dashed outlines: floor a camera sees; metres{note}</text></svg>"
+        f"a dot begins each way, a ring ends it; dashed: floor that a camera (triangle) sees; metres</text></svg>"
     )
     return "\n".join(parts) + "\n"
 
@@ -85,6 +97,24 @@ def view_outline(camera: Camera) -> Float64 | None:
     except QhullError:  # all on one line
         return None
     return np.asarray(hull.points[hull.vertices], np.float64)
+
+
+def view_mark(camera: Camera, low: Float64, high: Float64) -> Float64 | None:
+    """A triangle `(3, 2)` m where the floor that a camera sees begins, its first corner pointing the way it looks; kept
+    within `low`, `high (2,)`. None without calibration, or where the image's lower edge shows no floor."""
+    if camera.calibration is None:
+        return None
+    width, height = camera.size_wh
+    middle = np.array([[width / 2, height - 1.0], [width / 2, 0.8 * height]])
+    near, far = to_floor(middle, camera.calibration, camera.size_wh)
+    ahead = far - near
+    if not np.isfinite(ahead).all() or not ahead.any():
+        return None
+    size = _MARK * float((high - low).max())
+    ahead *= size / float(np.linalg.norm(ahead))
+    across = np.array([-ahead[1], ahead[0]]) / 3
+    at = np.clip(near, low + size, high - size)
+    return np.stack([at + ahead / 2, at - ahead / 2 + across, at - ahead / 2 - across])
 
 
 def grid_step(low: Float64, high: Float64) -> float:
@@ -132,10 +162,30 @@ def _way(path: FloorPath, pixel: _ToPixel) -> list[str]:
     return parts
 
 
+def _cameras(cameras: Sequence[Camera], low: Float64, high: Float64, pixel: _ToPixel) -> list[str]:
+    parts = []
+    for camera in cameras:
+        mark = view_mark(camera, low, high)
+        if mark is not None:
+            corners = pixel(mark)
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+            x, y = corners.mean(axis=0)
+            parts.append(f'<polygon class="camera" points="{points}" fill="{_DIM}"/>')
+            parts.append(
+                f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" font-size="12" fill="{_DIM}" '
+                f'stroke="{_PAPER}" stroke-width="3" paint-order="stroke">{escape(camera.id)}</text>'
+            )
+    return parts
+
+
 def _names(paths: Sequence[FloorPath], pixel: _ToPixel) -> list[str]:
     parts = []
+    taken: list[tuple[float, float]] = []
     for path in paths[:_MOST_NAMED]:
-        x, y = pixel(path.xy[0])
+        x, y = pixel(path.xy[0]).tolist()
+        while any(abs(x - left) < _NAME_WH[0] and abs(y - top) < _NAME_WH[1] for left, top in taken):
+            y -= _NAME_WH[1]
+        taken.append((x, y))
         parts.append(
             f'<text x="{x + 7:.1f}" y="{y - 6:.1f}" font-size="13" font-weight="600" fill="{_INK}" stroke="{_PAPER}" '
             f'stroke-width="3" paint-order="stroke">{path.person_id}</text>'

@@ -31,12 +31,15 @@ def find_alignment(
 def on_one_clock(
     tracked: Sequence[tuple[CameraOutcome, Embeddings]], scene: Scene, alignment: ClockAlignment
 ) -> tuple[list[tuple[CameraOutcome, Embeddings]], Scene]:
-    """The cameras and their tracklets with the accepted offsets added."""
+    """The cameras and their tracklets with the accepted offsets added; the scene's clock is aligned if all have one."""
     moved = []
     for outcome, embeddings in tracked:
         tracklets = shifted(outcome.tracklets, alignment.offset_s)
         moved.append((replace(outcome, camera=_moved(outcome.camera, alignment), tracklets=tracklets), embeddings))
-    return moved, replace(scene, cameras=tuple(_moved(c, alignment) for c in scene.cameras), clock="aligned")
+    cameras = tuple(_moved(c, alignment) for c in scene.cameras)
+    if alignment.accepted:
+        return moved, replace(scene, cameras=cameras, clock="aligned")
+    return moved, replace(scene, cameras=cameras, on_one_clock=alignment.on_one_clock)
 
 
 def _moved(camera: Camera, alignment: ClockAlignment) -> Camera:

@@ -40,12 +40,18 @@ class Linked:
     clock: Clock = "unknown"
     """Of the times in `outcomes` and `result`."""
     alignment: ClockAlignment | None = None
-    """What was found where the settings ask for an alignment; its offsets are in the cameras if it was accepted."""
+    """What was found where the settings ask for an alignment; its offsets are in the cameras that it puts on one
+    clock."""
 
     def moved_s(self, camera_id: str) -> float:
         """Seconds that an accepted alignment added to the camera's times."""
         found = self.alignment
-        return found.offset_s.get(camera_id, 0.0) if found is not None and found.accepted else 0.0
+        return found.offset_s[camera_id] if found is not None and camera_id in found.on_one_clock else 0.0
+
+    @property
+    def on_one_clock(self) -> frozenset[str]:
+        """Cameras that an alignment put on one clock; all of them where `clock` is "aligned"."""
+        return frozenset() if self.alignment is None else self.alignment.on_one_clock
 
 
 _NO_MEMORY = Memory()
@@ -72,7 +78,7 @@ def link_cameras(
         alignment = find_alignment(
             fit.tracklets, scene, lambda: associator.solve(fit.tracklets, fit.embeddings, scene, fit.known).trajectories
         )
-        if alignment.accepted:
+        if alignment.on_one_clock:
             tracked, scene = on_one_clock(tracked, scene, alignment)
             purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
     result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)

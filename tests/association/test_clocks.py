@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.clocks import cut
+from benchmarks.clocks import cut, cut_tracklets, shuffled, tracked
 from benchmarks.floor_scenes import FloorScene, settings, synthetic_scene, track
 from pipeline.association.alignment import align_by_floor, align_by_travel, unite
 from pipeline.association.clock_evidence import ClockEvidence
 from pipeline.association.clock_travel import Visits, travel_offset
+from pipeline.association.clock_witness import witness
+from pipeline.association.constraints import build_constraints
+from pipeline.association.floor_tracks import floor_tracks
 from pipeline.config import Config
+from pipeline.outputs.floor_paths import floor_paths
 from pipeline.stages.linking import link_cameras
-from pipeline.types import Scene, Tracklet, Trajectory
+from pipeline.types import Camera, Scene, Tracklet, Trajectory
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def scene() -> FloorScene:
 def link(scene: FloorScene, clock: str = "align"):  # type: ignore[no-untyped-def]
     config = Config.model_validate({"clock": clock})
     tracked = track(scene, config, dict.fromkeys(scene.start_s, 0.0))
-    overlap = frozenset([frozenset(camera.id for camera in scene.cameras)])
+    overlap = frozenset(frozenset(pair) for pair in combinations((camera.id for camera in scene.cameras), 2))
     return link_cameras(tracked, Scene(scene.cameras, "unknown", overlap), config, None, 4)
 
 
@@ -67,6 +73,40 @@ def test_without_calibration_or_without_being_asked_nothing_is_aligned(scene: Fl
     assert not linked.alignment.accepted
     assert "calibrate it" in "\n".join(linked.alignment.lines())
     assert link(scene, "unknown").alignment is None
+
+
+def test_a_few_seconds_in_common_are_enough_and_shuffled_people_are_not(scene: FloorScene) -> None:
+    """Right offsets of 12 to 20 s in common stood out too little; of shuffled people some matched, and that passed."""
+    a, b = (camera.id for camera in scene.cameras)
+    apart = scene.start_s[b] - scene.start_s[a]
+    told = tracked(scene)
+    for low, common in ((0.0, 12.0), (30.0, 15.0)):
+        begins = low + 30.0 - common - apart
+        short = cut_tracklets(told, {a: (low, low + 30.0), b: (begins, begins + common + 5.0)})
+        (found,) = align_by_floor(short, Scene(scene.cameras, "unknown"))
+        assert found.accepted, found.reason
+        assert found.offset_s == pytest.approx(30.0 - common, abs=0.2)
+        assert found.seen_by_both is not None
+        assert found.seen_by_both > 0.8
+    for seed in range(3):
+        mixed = shuffled(cut_tracklets(told, {a: (0.0, 80.0), b: (0.0, 80.0)}), b, 80.0, np.random.default_rng(seed))
+        (found,) = align_by_floor(mixed, Scene(scene.cameras, "unknown"))
+        assert not found.accepted, f"{found.offset_s:+.2f} s: each trajectory has an offset of its own"
+
+
+def test_a_crowd_sees_somebody_anywhere_by_chance(scene: FloorScene) -> None:
+    told = tracked(scene)
+    tracks = {
+        c.id: floor_tracks([t for t in told if t.camera_id == c.id], Scene(scene.cameras, "unknown"))
+        for c in scene.cameras
+    }
+    a, b = tracks.values()
+    true = scene.start_s[scene.cameras[1].id] - scene.start_s[scene.cameras[0].id]
+    right, wrong = witness(a, b, true), witness(a, b, true + 20.0)
+    assert right.asked > 10
+    assert right.seen > 0.8
+    assert 0.0 < right.chance < 0.5
+    assert abs(wrong.beyond_chance) < 0.3
 
 
 def walkers(offset: float, count: int, *, back: bool, seed: int = 0) -> list[Visits]:
@@ -156,13 +196,57 @@ def test_a_pair_that_contradicts_the_others_is_dropped() -> None:
     assert [e.reason for e in found.evidence if not e.accepted] == ["contradicts the other cameras' offsets"]
 
 
-def test_a_camera_that_nothing_connects_keeps_the_clock_unknown() -> None:
+def test_a_camera_that_nothing_connects_stays_apart() -> None:
     found = unite(["a", "b", "c"], [pair("a", "b", 2.0), pair("b", "c", 1.0, accepted=False)])
     assert not found.accepted
     assert found.unaligned == ("c",)
-    assert any(line.startswith("found for the others: a +0.00 s, b +2.00 s") for line in found.lines())
+    assert found.on_one_clock == {"a", "b"}
+    assert found.lines()[:2] == [
+        "aligned to a: b +2.00 s (+-0.10)",
+        "not aligned: c; nothing is concluded from their times",
+    ]
+    assert unite(["a", "b"], [pair("a", "b", 2.0, accepted=False)]).on_one_clock == frozenset()
     assert not unite(["a"], []).accepted
     assert unite([], []).offset_s == {}
+
+
+def test_cameras_that_can_be_aligned_are_though_another_cannot(scene: FloorScene) -> None:
+    """Two of one room and a third elsewhere: the two were left without a clock because of the third."""
+    a, b = (camera.id for camera in scene.cameras)
+    part = cut(scene, {a: (5.0, 50.0), b: (20.0, 80.0)})
+    third = replace(scene.cameras[0], id="third", calibration=None)
+    frames = part.frames | {"third": part.frames[a]}
+    whole = replace(part, cameras=(*part.cameras, third), frames=frames, start_s=part.start_s | {"third": 0.0})
+    linked = link(whole)
+    assert linked.alignment is not None
+    assert not linked.alignment.accepted
+    assert linked.clock == "unknown"
+    assert linked.on_one_clock == {a, b}
+    assert linked.moved_s(b) == pytest.approx(part.start_s[b] - part.start_s[a], abs=0.15)
+    assert linked.moved_s("third") == 0.0
+    shared = [person for person in linked.result.trajectories if {t.camera_id for t in person.tracklets} == {a, b}]
+    assert len(shared) >= 4, "places link people across the two"
+    paths = floor_paths(
+        linked.result.trajectories, [o.camera for o in linked.outcomes], linked.clock, linked.on_one_clock
+    )
+    assert {path.camera_id for path in paths} == {None}
+    assert max(int(path.views.max()) for path in paths) >= 2
+
+
+def test_nobody_is_in_two_places_at_once_where_clocks_are_known() -> None:
+    at = {name: one_tracklet(name, 1) for name in "abc"}
+    cameras = tuple(Camera(name, (Path(name),), (640, 480), 10.0) for name in "abc")
+    scene = Scene(cameras, "unknown", on_one_clock=frozenset("ab"))
+    rules = {"duplicate_overlap": 0.6, "well_apart_overlap": 0.2, "slack_s": 1.0}
+    cannot = build_constraints(list(at.values()), scene, **rules).cannot
+    assert cannot.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+
+
+def one_tracklet(camera: str, number: int) -> Tracklet:
+    """Ten seconds of one box."""
+    time_s = np.linspace(0, 10, 11)
+    box = np.tile([10.0, 10.0, 50.0, 110.0], (11, 1))
+    return Tracklet((camera, number), np.arange(11), time_s, box, np.ones(11), np.ones(11, bool))
 
 
 def test_a_camera_in_which_nobody_was_seen_does_not_matter(scene: FloorScene) -> None:

@@ -15,7 +15,7 @@ from pipeline.config import OutputConfig
 from pipeline.ground.floor import to_image
 from pipeline.outputs.birds_eye import FPS, render_birds_eye
 from pipeline.outputs.floor_paths import floor_paths
-from pipeline.outputs.floor_plan import extent, floor_plan_svg, view_outline
+from pipeline.outputs.floor_plan import extent, floor_plan_svg, view_mark, view_outline
 from pipeline.outputs.palette import colour
 from pipeline.outputs.run_directory import RunDirectory
 from pipeline.types import Calibration, Camera, Float64, Tracklet, Trajectory
@@ -86,7 +86,10 @@ def test_the_plan_is_drawn_where_people_were() -> None:
     lines = root.findall(f".//{svg}polyline")
     assert len(lines) == 2
     assert len({line.get("stroke") for line in lines}) == 2
-    assert len(root.findall(f".//{svg}polygon")) == 2, "what each camera sees"
+    views = root.findall(f".//{svg}polygon")
+    assert len([one for one in views if one.get("class") != "camera"]) == 2, "what each camera sees"
+    assert len([one for one in views if one.get("class") == "camera"]) == 2, "where each camera looks from"
+    assert {"near", "far"} <= {text.text for text in root.findall(f".//{svg}text")}, "a view without a name is no help"
     drawn = [np.array([point.split(",") for point in line.get("points", "").split()], float) for line in lines]
     low, high = extent(paths)
     scale = 1000.0 / (high - low).max()
@@ -94,6 +97,27 @@ def test_the_plan_is_drawn_where_people_were() -> None:
     assert (drawn[0][:, 1] - drawn[1][:, 1]).mean() == pytest.approx(2.5 * scale, rel=0.05)
     assert floor_plan_svg((), CAMERAS) == ""
     assert view_outline(replace(CAMERAS[0], calibration=None)) is None
+
+
+def test_names_of_people_who_begin_at_one_place_do_not_cover_one_another() -> None:
+    paths = floor_paths(people(), CAMERAS, "common")
+    twice = [replace(path, xy=paths[0].xy, instant=paths[0].instant) for path in paths]
+    root = ET.fromstring(floor_plan_svg(twice, CAMERAS))  # noqa: S314 - our own
+    names = [text for text in root.findall(".//{http://www.w3.org/2000/svg}text") if text.get("font-weight") == "600"]
+    assert len(names) == 2
+    one, two = ((float(text.get("x", "0")), float(text.get("y", "0"))) for text in names)
+    assert abs(one[0] - two[0]) >= 13 or abs(one[1] - two[1]) >= 13
+
+
+def test_cameras_of_another_clock_have_ways_of_their_own_and_no_part_in_the_video(tmp_path: Path) -> None:
+    paths = floor_paths(people(), CAMERAS, "unknown", frozenset({"near"}))
+    assert [(path.person_id, path.camera_id) for path in paths] == [(1, None), (1, "far"), (2, None), (2, "far")]
+    assert "clock unknown: ways by themselves in far" in floor_plan_svg(paths, CAMERAS)
+    alone = [path for path in paths if path.camera_id is not None]
+    assert render_birds_eye(alone, CAMERAS, tmp_path / "none.mp4") == 0
+    mark = view_mark(CAMERAS[0], np.array([-5.0, -5.0]), np.array([15.0, 15.0]))
+    assert mark is not None
+    assert view_mark(replace(CAMERAS[0], calibration=None), np.zeros(2), np.ones(2)) is None
 
 
 def test_the_same_people_give_the_same_bytes() -> None:
@@ -133,7 +157,7 @@ def test_a_run_that_is_to_end_leaves_no_half_video_of_the_floor(tmp_path: Path) 
     """The rest of the results is written all the same."""
     result = SimpleNamespace(trajectories=people())
     outcomes = [SimpleNamespace(camera=camera) for camera in CAMERAS]
-    linked = SimpleNamespace(outcomes=outcomes, result=result, clock="common")
+    linked = SimpleNamespace(outcomes=outcomes, result=result, clock="common", on_one_clock=frozenset())
     options = OutputConfig(floor_plan=True, birds_eye=True)
     asked = iter([False, False, True])
     with RunDirectory.create(tmp_path / "run") as directory:
