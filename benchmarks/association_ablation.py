@@ -101,7 +101,7 @@ def _table(label: str, scenes: list[Simulation], prior: DistancePrior | None) ->
             pair_sources.SOURCES = usual
         mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         links = max(mean["links"], 1e-9)
-        cells = [f"{mean[name]:.3f}" for name in _COLUMNS]
+        cells = [f"{100 * mean[name]:.1f}" for name in _COLUMNS]
         cells.append(f"{mean['false_links'] / links:.3f} ({mean['expected_false_links'] / links:.3f})")
         print(f"| {label} | {step} | {' | '.join(cells)} |", flush=True)
 

@@ -102,7 +102,7 @@ def main() -> None:
         found = [measure(simulate(crops, 50, passers_by, seed)) for seed in range(args.seeds)]
         for way in found[0]:
             cells = np.mean([one[way] for one in found], axis=0)
-            print(f"| {name} | {way} | {' | '.join(f'{value:.3f}' for value in cells)} |", flush=True)
+            print(f"| {name} | {way} | {' | '.join(f'{100 * value:.1f}' for value in cells)} |", flush=True)
     compare_associations({name: load(name) for name in PRIOR_SETS}, args.seeds)
 
 
@@ -118,7 +118,7 @@ def compare_associations(sets: dict[str, LabelledCrops], seeds: int) -> None:
                 row = scores_of(crops, prior, (people, passers_by, broken), seeds, config)
                 print(
                     f"| {name} | {people} + {passers_by} | {broken:.0%} | {'on' if rerank else 'off'} | "
-                    f"{row['pair_f1']:.3f} | {false_rate(row)} | {missed_rate(row)} |",
+                    f"{100 * row['pair_f1']:.1f} | {false_rate(row)} | {missed_rate(row)} |",
                     flush=True,
                 )
 

@@ -116,7 +116,7 @@ def centring(load: Load) -> Iterator[list[str]]:
         for rows in (plain, centre(plain, {key: key[1] for key in plain.keys})):
             one, two = between_cameras(rows)
             recall = float((one <= np.quantile(two, 1e-3)).mean())
-            cells.append((f"{recall:.2f}", f"{one.mean():.3f}", f"{two.mean():.3f}"))
+            cells.append((f"{100 * recall:.0f}", f"{one.mean():.3f}", f"{two.mean():.3f}"))
         yield [name, str(len(people)), *(" -> ".join(pair) for pair in zip(*cells, strict=True))]
 
 
@@ -128,7 +128,7 @@ def rivals(load: Load, prior: DistancePrior, seeds: int) -> Iterator[list[str]]:
         for context in (rivals_ignored(), nullcontext()):
             with context:
                 row = measure(load(name), prior, (people, passers_by, 0.0), seeds, config)
-            cells.append(f"{row['pair_f1']:.3f}; {false_rate(row)}")
+            cells.append(f"{100 * row['pair_f1']:.1f}; {false_rate(row)}")
         yield [f"{name} {people} + {passers_by}", *cells]
 
 
@@ -139,7 +139,7 @@ def prefer(load: Load, prior: DistancePrior, seeds: int) -> Iterator[list[str]]:
         for probability in PROBABILITIES:
             config = AssociationConfig(min_link_probability=probability)
             row = measure(load(name), prior, (people, passers_by, 0.0), seeds, config)
-            cells.append(f"{row['pair_precision']:.2f} / {row['pair_recall']:.2f}")
+            cells.append(f"{100 * row['pair_precision']:.0f} / {100 * row['pair_recall']:.0f}")
         yield [f"{name} {people} + {passers_by}", *cells]
 
 

@@ -61,7 +61,8 @@ def score(scene: FloorScene, predicted: dict[str, MotRows]) -> tuple[float, Pair
 
 def row(name: str, idf1: float, pairs: PairResult, rest: str = "") -> str:
     """One line of the table."""
-    return f"| {name} | {idf1:.3f} | {pairs.f1:.3f} | {pairs.precision:.3f} | {pairs.recall:.3f} | {rest} |"
+    cells = [f"{100 * value:.1f}" for value in (idf1, pairs.f1, pairs.precision, pairs.recall)]
+    return f"| {name} | {' | '.join(cells)} | {rest} |"
 
 
 def whose(tracklets: Sequence[Tracklet], ceiling: dict[str, MotRows]) -> dict[TrackletKey, int]:

@@ -95,7 +95,8 @@ def main() -> None:
         wrong = 1.0 - right(merges, who).mean()
         told = 1.0 - sigmoid(np.array([m.score for m in merges])).mean()
         f1 = 2 * hits / (found + real)
-        print(f"| {name} | {hits / found:.3f} | {hits / real:.3f} | {f1:.3f} | {wrong:.4f} ({told:.4f}) |")
+        cells = " | ".join(f"{100 * value:.1f}" for value in (hits / found, hits / real, f1))
+        print(f"| {name} | {cells} | {wrong:.4f} ({told:.4f}) |")
 
 
 if __name__ == "__main__":

@@ -77,9 +77,9 @@ def table(arguments: argparse.Namespace, model: str, clock: str, kept: list[dict
                      **row})  # fmt: skip
         if name not in PRIOR_SETS:
             held_out.append(row)
+        scores = " | ".join(f"{100 * row[key]:.1f}" for key in ("pair_f1", "pair_precision", "pair_recall", "idf1"))
         yield (
-            f"| {name} | {people} + {passers_by} | {broken:.0%} | {row['pair_f1']:.3f} | {row['pair_precision']:.3f} | "
-            f"{row['pair_recall']:.3f} | {row['idf1']:.3f} | {false_rate(row)} | {missed_rate(row)} | "
+            f"| {name} | {people} + {passers_by} | {broken:.0%} | {scores} | {false_rate(row)} | {missed_rate(row)} | "
             f"{row['people']:.0f} of {row['true_people']:.0f} |"
         )
     if held_out:

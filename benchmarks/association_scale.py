@@ -104,8 +104,9 @@ def table(rows: list[Row]) -> str:
         clock = "common" if r["common_clock"] else "unknown"
         lines.append(
             f"| {r['tracklets']:,} | {r['seed']} | {clock} | {r['wall_s']:.0f} | {r['cpu_s']:.0f} | "
-            f"{r['peak_gb']:.1f} | {r['input_gb']:.1f} | {r['largest_component']} | {r['pair_precision']:.3f} | "
-            f"{r['pair_recall']:.3f} | {r['pair_f1']:.3f} | {r['false_links']:.4f} ({r['false_printed']:.4f}) | "
+            f"{r['peak_gb']:.1f} | {r['input_gb']:.1f} | {r['largest_component']} | "
+            f"{100 * r['pair_precision']:.1f} | {100 * r['pair_recall']:.1f} | {100 * r['pair_f1']:.1f} | "
+            f"{r['false_links']:.4f} ({r['false_printed']:.4f}) | "
             f"{r['missed_links']:.4f} ({r['missed_printed']:.4f}) |"
         )
     return "\n".join(lines)

@@ -145,8 +145,9 @@ def main() -> None:
         for way, rows in every.items():
             mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
             print(
-                f"| {name} | {way} | {mean['pair_f1']:.3f} | {mean['precision']:.3f} | {mean['recall']:.3f} | "
-                f"{mean['idf1']:.3f} | {mean['objective']:.1f} | {mean['gap']:.1f} | {mean['largest']:.0f} | "
+                f"| {name} | {way} | {100 * mean['pair_f1']:.1f} | {100 * mean['precision']:.1f} | "
+                f"{100 * mean['recall']:.1f} | {100 * mean['idf1']:.1f} | "
+                f"{mean['objective']:.1f} | {mean['gap']:.1f} | {mean['largest']:.0f} | "
                 f"{mean['seconds']:.2f} |",
                 flush=True,
             )

@@ -131,8 +131,8 @@ def report(name: str, steps: Iterator[tuple[str, Tracks]], truth: Mapping[str, M
         numbers = sum(len({number for number, _ in own}) for own in tracks.values())
         found, best = (evaluate_tracking(apart, rows).total for rows in (predicted, perfect_linking(apart, predicted)))
         print(
-            f"| {name} | {step} | {numbers} | {found.identity.idf1:.3f} | {found.hota.hota:.3f} | "
-            f"{best.identity.idf1:.3f} | {best.hota.hota:.3f} |",
+            f"| {name} | {step} | {numbers} | {100 * found.identity.idf1:.1f} | {100 * found.hota.hota:.1f} | "
+            f"{100 * best.identity.idf1:.1f} | {100 * best.hota.hota:.1f} |",
             flush=True,
         )
 

@@ -238,7 +238,7 @@ def main() -> None:
     result = AverageLinkageAssociator(AssociationConfig()).solve(made.tracklets, made.embeddings, made.scene)
     scores = score(Simulation(made.tracklets, made.embeddings, made.scene, made.truth), result)
     print("\n".join(ways_table(result.report.topology, 12)))
-    print(f"pair F1 {scores['pair_f1']:.3f}, IDF1 {scores['idf1']:.3f}, {scores['people']:.0f} people")
+    print(f"pair F1 {100 * scores['pair_f1']:.1f}, IDF1 {100 * scores['idf1']:.1f}, {scores['people']:.0f} people")
     if args.picture:
         sizes_wh = {camera.id: camera.size_wh for camera in made.scene.cameras}
         args.picture.write_text(topology_svg(result.report.topology, sizes_wh), encoding="utf-8")

@@ -130,7 +130,7 @@ def search(pool: ProcessPoolExecutor, minutes: float, seed: int, workers: int) -
             child, value = pending.pop(done), quality(done.result())
             if value > best_quality:
                 best, best_quality = child, value
-                print(f"{value:.4f} {json.dumps(as_dict(child))}", flush=True)
+                print(f"{100 * value:.2f} {json.dumps(as_dict(child))}", flush=True)
 
 
 def main() -> None:
@@ -147,8 +147,9 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers, initializer=prepare, initargs=inputs) as pool:
         scores = pool.submit(measure, Candidate()).result()
         for group, name, s in scores:
-            print(f"{group:14s}{name:20s} IDF1 {s['idf1']:.3f} HOTA {s['hota']:.3f} ids {s['ids']} / {s['true_ids']}")
-        print(f"{quality(scores):.4f} {json.dumps(as_dict(Candidate()))}", flush=True)
+            measures = f"IDF1 {100 * s['idf1']:.1f} HOTA {100 * s['hota']:.1f}"
+            print(f"{group:14s}{name:20s} {measures} ids {s['ids']} / {s['true_ids']}")
+        print(f"{100 * quality(scores):.2f} {json.dumps(as_dict(Candidate()))}", flush=True)
         if arguments.minutes > 0:
             search(pool, arguments.minutes, arguments.seed, arguments.workers)
 

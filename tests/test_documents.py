@@ -14,6 +14,8 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MODULE = re.compile(r"python -m ((?:benchmarks|tools)\.\w+)([^\n`)]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+SCORE = r"(?:IDF1|HOTA|MOTA|DetA|AssA|Rank-1|mAP|mINP|AP50(?::95)?|pair F1)"
+FRACTION = r"(?<![\w.])[01]?\.\d{2,}"
 CONFIG = re.compile(r"(?<![\w/.-])configs/[\w/]+\.yaml")
 
 
@@ -38,3 +40,37 @@ def test_benchmarks_take_the_options_that_pages_give_them(page):
         source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
         if "parse_known_args" not in source:  # else it hands options on to run.py
             assert [flag for flag in FLAG.findall(words) if f'"{flag}"' not in source] == [], module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_find_them(page):
+    for link, heading in re.findall(r"\]\(([^)#\s]*\.md)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        titles = re.findall(r"^#+ (.+)$", (page.parent / link).read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+        assert heading in slugs, f"{link}#{heading}"
+
+
+def scores_as_fractions(text: str) -> list[str]:
+    """Scores that are not in percent (docs/evaluation.md): after the name of one, and in a column under it."""
+    found = re.findall(rf"{SCORE} (?:of |from |is |was )?{FRACTION}", text)
+    under: set[int] = set()
+    for line in text.splitlines():
+        cells = line.strip("| ").split(" | ") if line.startswith("|") else []
+        here = {place for place, cell in enumerate(cells) if re.search(SCORE, cell) and "printed" not in cell}
+        under = here or under if cells else set()
+        found += [cells[place] for place in under - here if place < len(cells) and re.search(FRACTION, cells[place])]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scores_are_in_percent(page):
+    assert scores_as_fractions(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_score_that_is_a_fraction_would_be_seen():
+    table = "| set | IDF1 | false links |\n|---|---|---|\n| a | 0.915 | 0.05 |\n| b | 91.5 | .05 |"
+    assert scores_as_fractions(f"{table}\n\nIDF1 .92, then mAP of 0.8241; Rank-1 83.9 at 0.5") == [
+        "IDF1 .92",
+        "mAP of 0.8241",
+        "0.915",
+    ]

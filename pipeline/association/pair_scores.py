@@ -19,7 +19,7 @@ from pipeline.config import AssociationConfig
 from pipeline.types import Bool, Float64, Int64
 
 GATE_LOG_ODDS = -7.0
-"""Log-odds from which a pair is a candidate (docs/association.md, "Large scenes": what it loses and costs)."""
+"""Log-odds from which a pair is a candidate (docs/association_measured.md, "Candidates": what it loses and costs)."""
 RIVALS_LIFT = 1.3
 """Rivals lift a pair by -log 0.3 = 1.2 at most (competition.py): whoever is as far below the floor cannot pass it."""
 EXTRA_LIFT = 4.0
