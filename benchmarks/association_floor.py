@@ -99,14 +99,17 @@ def without_one_kind_of_error(
 
 def report(scene: FloorScene) -> None:
     """The rows of a scene."""
-    config = settings()
-    tracked = track(scene, config, scene.start_s)
+    without = settings()
+    tracked = track(scene, without, scene.start_s)
     cameras = [camera.id for camera in scene.cameras]
     everybody = [tracklet for outcome, _ in tracked for tracklet in outcome.tracklets]
     placed = any(camera.calibration for camera in scene.cameras)
     people: list[tuple[int, Tracklet]] = []
     split: Sequence[Tracklet] = everybody
-    for name in ("not calibrated", "calibrated") if placed else ("not calibrated",):
+    for name in ("not calibrated", "views matched", "calibrated") if placed else ("not calibrated", "views matched"):
+        config = without.model_copy(
+            update={"association": without.association.model_copy(update={"match_views": name == "views matched"})}
+        )
         known = scene.cameras if name == "calibrated" else tuple(replace(c, calibration=None) for c in scene.cameras)
         everywhere = frozenset(frozenset((a, b)) for a in cameras for b in cameras if a != b)
         started = time.perf_counter()

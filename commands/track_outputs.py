@@ -215,7 +215,9 @@ def remarks_on(said: Sequence[Correction], refused: Mapping[int, str], linked: L
 def association_report(linked: Linked) -> dict[str, Any]:
     """The part `association` of run_report.json."""
     aligned = {} if linked.alignment is None else {"clock_alignment": linked.alignment.to_dict()}
-    return linked.result.report.to_dict() | {"splits": [asdict(split) for split in linked.purified.splits]} | aligned
+    matched = {} if linked.views is None else {"matched_views": linked.views.to_dict()}
+    splits = {"splits": [asdict(split) for split in linked.purified.splits]}
+    return linked.result.report.to_dict() | splits | aligned | matched
 
 
 def tell(state: RunState, directory: RunDirectory) -> None:
@@ -247,6 +249,8 @@ def tell(state: RunState, directory: RunDirectory) -> None:
     if state.linked.alignment is not None:
         for line in state.linked.alignment.lines():
             log.info("clock: %s", line)
+    if state.linked.views is not None:
+        log.info("views: %s", state.linked.views.told())
     for line in (*report.fallback_reasons, *report.warnings):
         log.info("association: %s", line)
     if state.exit_code == 4:

@@ -14,7 +14,9 @@ from pipeline.association.prior import DistancePrior
 from pipeline.association.purity import Purified, best_crops, purify
 from pipeline.association.report import AssociationResult
 from pipeline.config import Config
+from pipeline.ground.self_calibration import MatchedViews
 from pipeline.stages.clocks import find_alignment, on_one_clock
+from pipeline.stages.floor import on_matched_floor
 from pipeline.stages.looking import observed_share
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Clock, Embeddings, Scene, TrackletKey
@@ -42,6 +44,8 @@ class Linked:
     alignment: ClockAlignment | None = None
     """What was found where the settings ask for an alignment; its offsets are in the cameras that it puts on one
     clock."""
+    views: MatchedViews | None = None
+    """What was found where the settings ask to match views; association alone uses it."""
 
     def moved_s(self, camera_id: str) -> float:
         """Seconds that an accepted alignment added to the camera's times."""
@@ -81,6 +85,11 @@ def link_cameras(
         if alignment.on_one_clock:
             tracked, scene = on_one_clock(tracked, scene, alignment)
             purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
+    views = None
+    if config.association.match_views:
+        views, scene = on_matched_floor(tracked, scene)
+        if views is not None and views.calibrations:
+            purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
     result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)
     people, numbers = renumber(result.trajectories, _origin(purified, corrected), memory.numbers)
     by_camera = {
@@ -88,7 +97,8 @@ def link_cameras(
         for outcome, _ in tracked
     }
     outcomes = tuple(replace(outcome, tracklets=tuple(by_camera[outcome.camera.id])) for outcome, _ in tracked)
-    return Linked(outcomes, purified, corrected, replace(result, trajectories=people), numbers, scene.clock, alignment)
+    people_found = replace(result, trajectories=people)
+    return Linked(outcomes, purified, corrected, people_found, numbers, scene.clock, alignment, views)
 
 
 def make_fit(

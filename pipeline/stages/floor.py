@@ -1,0 +1,27 @@
+"""Cameras without a calibration put on one floor for association, by people whom several of them see at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.ground.overlap import overlapping_cameras
+from pipeline.ground.self_calibration import MatchedViews, calibrate_by_people, with_calibrations
+from pipeline.stages.scene import CameraOutcome
+from pipeline.types import Embeddings, Scene
+
+
+def on_matched_floor(
+    tracked: Sequence[tuple[CameraOutcome, Embeddings]], scene: Scene
+) -> tuple[MatchedViews | None, Scene]:
+    """What was found, None with nothing to compare, and the scene with it; views of one floor count as overlapping.
+
+    Only cameras on one clock are compared. Where any camera has a calibration of its own nothing is done: a rough floor
+    must not meet a measured one.
+    """
+    clocked = [c for c in scene.cameras if scene.clock != "unknown" or c.id in scene.on_one_clock]
+    if len(clocked) < 2 or any(camera.calibration is not None for camera in scene.cameras):
+        return None, scene
+    found = calibrate_by_people([tracklet for outcome, _ in tracked for tracklet in outcome.tracklets], clocked)
+    cameras = with_calibrations(scene.cameras, found)
+    return found, replace(scene, cameras=cameras, overlapping=scene.overlapping | overlapping_cameras(cameras))

@@ -1,0 +1,110 @@
+"""Views put on one floor by people who are seen at once: found where it is so, refused where nothing tells it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.clocks import tracked
+from benchmarks.floor_scenes import FloorScene, synthetic_views, track
+from commands.track_outputs import association_report
+from pipeline.config import Config
+from pipeline.ground import view_matching
+from pipeline.ground.floor import to_floor
+from pipeline.ground.self_calibration import calibrate_by_people
+from pipeline.ground.view_feet import Feet, feet_of, partners, score, transfer
+from pipeline.ground.view_matching import match_views
+from pipeline.stages.floor import on_matched_floor
+from pipeline.stages.linking import link_cameras
+from pipeline.types import Scene
+
+DRAWS = 10_000
+"""For speed: a room full of walkers needs few."""
+SHIFT = np.array([[1.0, 0.0, 40.0], [0.0, 1.0, -10.0], [0.0, 0.0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def scene() -> FloorScene:
+    """Three views of one room; what is known of the cameras is kept to check with."""
+    return synthetic_views(31, "easy", people=10, views=3, seconds=90.0)
+
+
+def bare(scene: FloorScene) -> FloorScene:
+    return replace(scene, cameras=tuple(replace(camera, calibration=None) for camera in scene.cameras))
+
+
+def feet(scene: FloorScene, low: int = 0, high: int = 88) -> list[Feet]:
+    tracklets = tracked(scene)
+    return [
+        feet_of([t for t in tracklets if t.camera_id == camera.id], np.arange(low, high), camera.size_wh)
+        for camera in scene.cameras
+    ]
+
+
+def test_feet_are_partners_only_when_each_is_the_other_s_nearest() -> None:
+    at = np.array([[[100.0, 300.0], [104.0, 302.0], [500.0, 400.0]]])
+    one = Feet(at, np.full((1, 3), 100.0), np.array([[0, 1, 2]]), (640, 480))
+    two = Feet(at[:, [0, 2]] + SHIFT[:2, 2], np.full((1, 2), 100.0), np.array([[0, 1]]), (640, 480))
+    found, other, seen = partners(SHIFT[None], one, two)
+    assert found.tolist() == [[[True, False, True]]]
+    assert other[0, 0, [0, 2]].tolist() == [0, 1]
+    assert seen.tolist() == [5]
+    assert score(SHIFT[None], one, two)[1].tolist() == [0.8]
+    assert transfer(SHIFT[None], at)[0][0].tolist() == (at + SHIFT[:2, 2]).tolist()
+
+
+def test_two_views_of_one_room_are_matched_and_of_other_times_are_not(scene: FloorScene) -> None:
+    a, b = feet(scene)[:2]
+    found = match_views("a", a, "b", b, draws=DRAWS)
+    assert found is not None
+    assert found.accepted, found
+    one, two = scene.cameras[:2]
+    assert one.calibration is not None
+    assert two.calibration is not None
+    known = np.isfinite(a.height)
+    here = to_floor(a.at[known], one.calibration, one.size_wh)
+    there = to_floor(transfer(found.matrix[None], a.at[known])[0][0], two.calibration, two.size_wh)
+    assert np.nanmedian(np.linalg.norm(here - there, axis=1)) < 0.5, "metres by the calibration that was hidden"
+    late = b.of((np.arange(88) + 44) % 88)
+    wrong = match_views("a", a, "b", late, draws=DRAWS)
+    assert wrong is None or not wrong.accepted
+
+
+def test_strangers_are_not_matched(scene: FloorScene) -> None:
+    (one, *_), others = feet(scene), feet(synthetic_views(32, "easy", people=10, views=3, seconds=90.0))
+    for other in others[:2]:
+        found = match_views("a", one, "b", other, draws=DRAWS)
+        assert found is None or not found.accepted, found
+
+
+def test_cameras_get_a_rough_floor_that_links_people(scene: FloorScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_matching, "_MOST_TRIED", 400)  # for speed
+    without, links = bare(scene), {}
+    for wanted in (False, True):
+        config = Config.model_validate({"association": {"match_views": wanted}})
+        done = track(without, config, without.start_s)
+        linked = link_cameras(done, Scene(without.cameras, "common"), config, None, 4)
+        several = [p for p in linked.result.trajectories if len({t.camera_id for t in p.tracklets}) > 1]
+        links[wanted] = len(several)
+        assert all(outcome.camera.calibration is None for outcome in linked.outcomes), "a rough floor is no result"
+        assert (linked.views is not None) == wanted
+        if linked.views is not None:
+            assert sorted(linked.views.calibrations) == [camera.id for camera in scene.cameras]
+            assert "see one floor" in linked.views.told()
+            told = association_report(linked)["matched_views"]
+            assert [one["accepted"] for one in told] == [match.accepted for match in linked.views.matches]
+    assert links[False] == 0
+    assert links[True] >= 6
+
+
+def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(scene: FloorScene) -> None:
+    done = track(bare(scene), Config(), scene.start_s)
+    unknown = Scene(bare(scene).cameras, "unknown")
+    assert on_matched_floor(done, unknown) == (None, unknown)
+    mixed = Scene((scene.cameras[0], *bare(scene).cameras[1:]), "common")
+    assert on_matched_floor(done, mixed) == (None, mixed)
+    nobody = calibrate_by_people([], bare(scene).cameras)
+    assert nobody.calibrations == {}
+    assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
