@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from pipeline.ground.overlap import overlapping_cameras
 from pipeline.ground.self_calibration import MatchedViews, calibrate_by_people, with_calibrations
 from pipeline.stages.scene import CameraOutcome
 from pipeline.types import Embeddings, Scene
+
+log = logging.getLogger(__name__)
 
 
 def on_matched_floor(
@@ -20,7 +23,12 @@ def on_matched_floor(
     must not meet a measured one.
     """
     clocked = [c for c in scene.cameras if scene.clock != "unknown" or c.id in scene.on_one_clock]
-    if len(clocked) < 2 or any(camera.calibration is not None for camera in scene.cameras):
+    calibrated = [camera.id for camera in scene.cameras if camera.calibration is not None]
+    if calibrated:
+        log.warning("association.match_views: nothing is matched, for %s has a calibration", calibrated[0])
+        return None, scene
+    if len(clocked) < 2:
+        log.warning("association.match_views: nothing is matched without two cameras on one clock (--clock)")
         return None, scene
     found = calibrate_by_people([tracklet for outcome, _ in tracked for tracklet in outcome.tracklets], clocked)
     cameras = with_calibrations(scene.cameras, found)

@@ -99,12 +99,16 @@ def test_cameras_get_a_rough_floor_that_links_people(scene: FloorScene, monkeypa
     assert links[True] >= 6
 
 
-def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(scene: FloorScene) -> None:
+def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
+    scene: FloorScene, caplog: pytest.LogCaptureFixture
+) -> None:
     done = track(bare(scene), Config(), scene.start_s)
     unknown = Scene(bare(scene).cameras, "unknown")
     assert on_matched_floor(done, unknown) == (None, unknown)
+    assert "without two cameras on one clock" in caplog.text
     mixed = Scene((scene.cameras[0], *bare(scene).cameras[1:]), "common")
     assert on_matched_floor(done, mixed) == (None, mixed)
+    assert f"for {scene.cameras[0].id} has a calibration" in caplog.text
     nobody = calibrate_by_people([], bare(scene).cameras)
     assert nobody.calibrations == {}
     assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
