@@ -253,6 +253,8 @@ def _tell(
     if linked.alignment is not None:
         for line in linked.alignment.lines():
             log.info("clock: %s", line)
+    if linked.views is not None:
+        log.info("views: %s", linked.views.told())
     if removed:
         log.info("removed, as it told of the people before: %s", ", ".join(removed))
     if stale:
