@@ -160,7 +160,7 @@ class AssociationConfig(Section):
         "dense_up_to components of more than 1,000 tracklets go to average linkage.",
     )
     dense_up_to: int = Field(
-        default=6000,
+        default=2000,
         ge=0,
         description="Tracklets up to which all pairs are compared, in memory that grows with their square; beyond, "
         "candidates are searched within a time window.",

@@ -20,14 +20,13 @@ from pipeline.association.evidence import (
     restrict,
     scale_to_footage,
 )
+from pipeline.association.looks import pairwise_log_odds
 from pipeline.association.pair_evidence import EvidenceName, PairEvidence, dense
-from pipeline.association.prior import DistancePrior
+from pipeline.association.prior import Densities, DistancePrior
 from pipeline.association.reranked import reranked
 from pipeline.association.similarity import aggregate, crop_statistics, reliability, usable_rows
 from pipeline.association.unseen import nothing_said, with_unseen
 from pipeline.types import Bool, Embeddings, Float32, Float64, Int64, Tracklet
-
-_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,8 @@ class Compared:
     """`(N, N)` cosine distances."""
     crop_similarity: float
     evidence: Evidence
+    densities: Densities
+    """Of the embedder, from before the footage was looked at."""
     calibration: Calibration
 
 
@@ -138,7 +139,8 @@ def compare(
     evidence = gather(distance, trust, camera, constraints, half_distances(statistics, crop_similarity))
     if own_prior is None and not centred:
         prior = scale_to_footage(prior, evidence)
-    seen = Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, calibrate(evidence, prior))
+    calibration = calibrate(evidence, prior)
+    seen = Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, prior, calibration)
     return with_unseen(seen, alone, ordered, every_constraint)
 
 
@@ -167,7 +169,7 @@ def weigh(
     """
     constraints, camera, calibration = compared.constraints, compared.camera, compared.calibration
     trust = compared.trust
-    appearance, pairwise = _pairwise_log_odds(compared.distance, trust, camera, calibration)
+    appearance, pairwise = pairwise_log_odds(compared.distance, trust, camera, calibration)
     parts = dense(extra, compared.rows)
     at_once = pairs_at_once(extra, compared.rows)
     for name, part in dense(learned, compared.rows).items():
@@ -211,23 +213,3 @@ def weigh(
         at_once=at_once,
         share_at_once=share,
     )
-
-
-def _pairwise_log_odds(
-    distance: Float32, trust: Float64, camera: Int64, calibration: Calibration
-) -> tuple[Float32, Float32]:
-    """Appearance evidence and posterior `(N, N)` of every pair by itself."""
-    count = len(trust)
-    appearance, posterior = np.empty((count, count), np.float32), np.empty((count, count), np.float32)
-    for start in range(0, count, _BLOCK_ROWS):
-        rows = slice(start, min(start + _BLOCK_ROWS, count))
-        product = np.outer(trust[rows], trust)
-        near = distance[rows].astype(np.float64)
-        one_camera = camera[rows, None] == camera[None, :]
-        ratio = calibration.log_likelihood_ratio(near, product, "cross")
-        ratio[one_camera] = calibration.log_likelihood_ratio(near[one_camera], product[one_camera], "within")
-        ratio[product == 0.0] = 0.0
-        before = np.where(one_camera, calibration.prior_log_odds("within"), calibration.prior_log_odds("cross"))
-        appearance[rows] = np.round(ratio, 5)
-        posterior[rows] = np.round(ratio + before, 5)
-    return appearance, posterior

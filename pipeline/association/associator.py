@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.association.affinity import Affinity, Compared, compare, usable_embeddings, weigh
+from pipeline.association.against_rivals import learn_against_rivals
 from pipeline.association.centring import centre
 from pipeline.association.confidence import judge
 from pipeline.association.constraints import Constraints, build_constraints, times_comparable
@@ -120,7 +121,8 @@ class AverageLinkageAssociator:
         centred: bool,
     ) -> Compared:
         again = self._config.rerank
-        return compare(ordered, embeddings, constraints, self._prior, centred=centred, alone=alone, rerank=again)
+        compared = compare(ordered, embeddings, constraints, self._prior, centred=centred, alone=alone, rerank=again)
+        return learn_against_rivals(compared)
 
     def _constraints(self, ordered: Sequence[Tracklet], scene: Scene, known: Known) -> Constraints:
         constraints = build_constraints(

@@ -153,16 +153,7 @@ def calibrate(evidence: Evidence, prior: Densities, tail: Tail | None = None) ->
 
     `tail`: how two people in two cameras differ, measured; then it is not fitted.
     """
-    same_within = _update(prior.same_within, evidence.positives, prior.same_strength)
-    different_within = _update(prior.different_within, evidence.negatives, prior.different_strength)
-    same = replace(
-        prior.same_cross,
-        location=prior.same_cross.location + same_within.location - prior.same_within.location,
-    )
-    different_cross = replace(
-        prior.different_cross,
-        location=prior.different_cross.location + different_within.location - prior.different_within.location,
-    )
+    same, different_within, different_cross = _before(evidence, prior)
     if tail is not None:
         different_cross = tail.different
     start = (same, different_cross)
@@ -178,10 +169,46 @@ def calibrate(evidence: Evidence, prior: Densities, tail: Tail | None = None) ->
         weight = _responsibility(same, different_within, share_within, evidence.unlabelled_within)
         found = weight if tail is not None else _surplus(weight)
         share_within = _share(found, evidence.unlabelled_within, evidence.expected_share_within)
-    # Less than one scale apart, the two kinds overlap by more than three quarters: a verdict would be a coin toss.
-    gap = min(different_within.location, different_cross.location) - same.location
-    separable = gap > same.scale
+    separable = _separable(same, different_within, different_cross)
     return Calibration(same, different_within, different_cross, share_within, share, separable, tail)
+
+
+def recalibrate(
+    calibration: Calibration, evidence: Evidence, prior: Densities, pairs: Pairs, weight: Float64
+) -> Calibration:
+    """The densities and the share across cameras again, from allowed `pairs` of two cameras and the probability
+    `weight (P,)` that each is one person; no tail."""
+    same, different_within, different_cross = _before(evidence, prior)
+    same = _update(same, pairs, _UNLABELLED_SAME_STRENGTH, weight)
+    different_cross = _update(different_cross, pairs, prior.different_strength, 1.0 - weight)
+    return replace(
+        calibration,
+        same=same,
+        different_cross=different_cross,
+        share_cross=_share(weight, pairs, evidence.expected_share_cross),
+        separable=_separable(same, different_within, different_cross),
+        tail=None,
+    )
+
+
+def _before(evidence: Evidence, prior: Densities) -> tuple[Density, Density, Density]:
+    """`same`, `different_within` and `different_cross` by prior and labelled evidence alone."""
+    same_within = _update(prior.same_within, evidence.positives, prior.same_strength)
+    different_within = _update(prior.different_within, evidence.negatives, prior.different_strength)
+    same = replace(
+        prior.same_cross,
+        location=prior.same_cross.location + same_within.location - prior.same_within.location,
+    )
+    different_cross = replace(
+        prior.different_cross,
+        location=prior.different_cross.location + different_within.location - prior.different_within.location,
+    )
+    return same, different_within, different_cross
+
+
+def _separable(same: Density, *different: Density) -> bool:
+    """Less than one scale apart, the two kinds overlap by more than three quarters: a verdict would be a coin toss."""
+    return min(density.location for density in different) - same.location > same.scale
 
 
 def _responsibility(same: Density, different: Density, share: float, pairs: Pairs, tail: Tail | None = None) -> Float64:

@@ -1,14 +1,19 @@
 """Rivals: a match counts for more when nobody else comes near, and for less in a crowd of look-alikes.
 
 Seen alone, a pair's odds ask "this pair, or two strangers?". But a tracklet has one true counterpart at most in another
-camera, so its candidates there exclude one another: with odds o_ik of tracklet i and candidate k, the odds of j become
+camera, so its candidates there exclude one another, and candidates who belong to somebody else exclude nobody. With
+o_ij the odds of tracklets i and j of two cameras, and a and b the shares of either camera's tracklets that have no
+counterpart in the other, a match weighs w_ij = o_ij / (a b) against both having none, and its odds against all rivals
+are w_ij x_ij y_ij, where
 
-    o_ij / (c + sum_k o_ik (1 - s_jk)),
+    x_ij = 1 / (1 + sum_k w_ik y_ik (1 - s_jk)),     y_ij = 1 / (1 + sum_k w_kj x_kj (1 - s_ik)).
 
-where c is the probability that i has no counterpart there at all (known from the share of pairs that are one person)
-and s_jk that j and k are one person themselves, two pieces of one visit, which do not compete. The geometric mean of
-the two directions is taken. This is the first step of the loopy belief propagation of Williams and Lau (IEEE Trans. AES
-50, 2014), whose later steps assume one tracklet a person and camera, and part the pieces of broken tracks.
+This is the loopy belief propagation of Williams and Lau (IEEE Trans. AES 50, 2014), but for s_jk, the probability that
+j and k are one person themselves: pieces of one visit do not compete. a and b are learned on the way, as the mean
+probability of having no counterpart.
+
+Within one camera coming back excludes less: there the geometric mean of both directions of
+o_ij / (c + sum_k o_ik (1 - s_jk)) is taken, the first step, with c from the share of pairs that are one person.
 
 Whoever is judged at common instants (at_once.py) was there all the time: a camera that shows him in pieces shows one
 piece after the other, and each stands where he stands. Then only those exclude one another that cannot be one person.
@@ -16,13 +21,21 @@ piece after the other, and each stands where he stands. Then only those exclude 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pipeline.types import Bool, Float32, Float64, Int64
 
 _ALONE_FLOOR = 0.3
-"""Least probability that a tracklet has no counterpart: people do pass by. Tuned on cuhk01, pku-reid and 3dpes."""
+"""Least probability that a tracklet has no counterpart where it is not learned: people do pass by. Tuned on cuhk01,
+pku-reid and 3dpes."""
+_PASSERS_BY = 2.0
+"""Tracklets without a counterpart that are added to those of each camera: a few that all seem to have one do not prove
+that all have. Chosen by hand."""
+_ROUNDS, _ENOUGH = 30, 1e-2
+"""At most as many rounds of messages; when log-odds move by less they have come to rest."""
 
 
 def weigh_rivals(
@@ -37,35 +50,79 @@ def weigh_rivals(
     """Log-odds `(N, N)` of each pair against the rivals of both its members, from pairwise `log_odds (N, N)`.
 
     `cannot (N, N)` pairs are no rivals; `camera (N,)` numbers; shares as in Calibration; `at_once (N, N)` pairs judged
-    at common instants. O(n^3), in BLAS.
+    at common instants. O(n^3) a round, in BLAS.
     """
     odds = np.exp(log_odds, dtype=np.float32)
     odds[cannot] = 0.0
     np.fill_diagonal(odds, 0.0)
     members = [np.flatnonzero(camera == name) for name in np.unique(camera)]
-    compete: list[Float32] = []
-    exclude = [cannot[np.ix_(rows, rows)].astype(np.float32) for rows in members]
+    sides: list[_Side] = []
     for rows in members:
         same = odds[np.ix_(rows, rows)] / (1.0 + odds[np.ix_(rows, rows)])
         np.fill_diagonal(same, 1.0)
-        compete.append((1.0 - same).astype(np.float32))
+        sides.append(_Side((1.0 - same).astype(np.float32), cannot[np.ix_(rows, rows)].astype(np.float32)))
     result = log_odds.copy()
     for a, rows in enumerate(members):
         for b, columns in enumerate(members[: a + 1]):
-            share = share_within if a == b else share_cross
             block = odds[np.ix_(rows, columns)]
             together = None if at_once is None else at_once[np.ix_(rows, columns)]
-            if together is not None and together.any():
-                piece, rest = np.where(together, block, np.float32(0)), np.where(together, np.float32(0), block)
-                from_row = rest @ compete[b] + np.where(together, piece @ exclude[b], piece @ compete[b])
-                from_column = compete[a] @ rest + np.where(together, exclude[a] @ piece, compete[a] @ piece)
+            together = together if together is not None and together.any() else None
+            if a == b:
+                least = alone(share_within, len(rows))
+                beside = (block @ sides[a].compete, sides[a].compete @ block)
+                against = np.asarray((np.log(least + beside[0]) + np.log(least + beside[1])) / 2, np.float32)
             else:
-                from_row, from_column = block @ compete[b], compete[a] @ block
-            against_row, against_column = alone(share, len(columns)) + from_row, alone(share, len(rows)) + from_column
-            new = log_odds[np.ix_(rows, columns)] - (np.log(against_row) + np.log(against_column)) / 2
+                none = alone(share_cross, [len(columns), len(rows)])
+                against = _propagate(block, sides[a], sides[b], together, none)
+            new = log_odds[np.ix_(rows, columns)] - against
             result[np.ix_(rows, columns)] = new
             result[np.ix_(columns, rows)] = new.T
     return np.round(result, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The n tracklets of one camera: `compete (n, n)` how far two are two people; `exclude` who cannot be one."""
+
+    compete: Float32
+    exclude: Float32
+
+
+def _propagate(odds: Float32, left: _Side, right: _Side, together: Bool | None, none: Float64) -> Float32:
+    """By how much `(n, m)` the log-odds of pairs of two cameras fall against all rivals, from their `odds (n, m)`.
+
+    `none (2,)`: shares without a counterpart to start from, of the left and of the right.
+    """
+
+    def rivals(weight: Float32, *, of_left: bool) -> Float32:
+        """Sums over the other candidates of each pair's left, or right, tracklet."""
+
+        def summed(part: Float32, compete: tuple[Float32, Float32]) -> Float32:
+            return part @ compete[1] if of_left else compete[0] @ part
+
+        compete = left.compete, right.compete
+        if together is None:
+            return summed(weight, compete)
+        piece, rest = np.where(together, weight, np.float32(0)), np.where(together, np.float32(0), weight)
+        barred = summed(piece, (left.exclude, right.exclude))
+        return summed(rest, compete) + np.where(together, barred, summed(piece, compete))
+
+    a, b = none.tolist()
+    x, y, result = np.ones_like(odds), np.ones_like(odds), np.zeros_like(odds)
+    for _ in range(_ROUNDS):
+        weight = odds / np.float32(a * b)
+        x = 1.0 / (1.0 + rivals(weight * y, of_left=True))
+        y = 1.0 / (1.0 + rivals(weight * x, of_left=False))
+        last, result = result, np.float32(np.log(a * b)) - np.log(x) - np.log(y)
+        if float(np.abs(result - last).max(initial=0.0)) < _ENOUGH:
+            break
+        a, b = _without((weight * y).sum(axis=1)), _without((weight * x).sum(axis=0))
+    return result
+
+
+def _without(weight: Float32) -> float:
+    """Share that has no counterpart, from the weights `(n,)` of having one against having none."""
+    return float((1.0 / (1.0 + weight.astype(np.float64))).sum() + _PASSERS_BY) / (len(weight) + _PASSERS_BY)
 
 
 def alone(share: ArrayLike, candidates: ArrayLike) -> Float64:

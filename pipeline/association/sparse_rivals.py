@@ -1,4 +1,5 @@
-"""Rivals on the graph of candidates: the formula of competition.py, summed over the pairs that passed the gate.
+"""Rivals on the graph of candidates: the first step of competition.py (the geometric mean of both directions), summed
+over the pairs that passed the gate.
 
 A pair below the gate would add less than exp(gate) to a denominator that is never below 0.3, so the log-odds are those
 of all pairs but for a little, and never too low.

@@ -7,6 +7,7 @@ fewer (or more) of them come near than the fit foretells, distances say more (or
 Without clocks that compare those are looked at who are in one camera at once and stand apart, their distances
 brought to the scale of two cameras; there are a few for each tracklet. What one person looks like is then fitted
 anew: else look-alikes whom the fitted tail has no room for are taken for one person, and draw that fit to themselves.
+Smaller scenes count all pairs, weighed by probability (against_rivals.py).
 A shared view that nobody told of and nobody found makes pairs of one person look like pairs of two: then less is
 linked, not more.
 """
@@ -27,11 +28,11 @@ from pipeline.types import Float64, Int64
 
 _RUNS, _RUN = 20, 500
 """Stretches of time looked at, and tracklets in each: in a busy site 10,000 tracklets make a million pairs."""
-_FEWEST = 10_000
+FEWEST = 10_000
 """Pairs seen at once below which the fitted tail stands: at 1 in 1,000 there are 10 of them."""
 _MOST_IN_ONE_CAMERA = 50_000
 """Pairs of one camera looked at, spread evenly over all."""
-_BIN = 0.01
+BIN = 0.01
 """Width in which distances are counted: a sixth of a usual scale of two people, so that slopes show."""
 _ROUNDS, _STEPS = 30, 20
 """At most as many smoothing weights, and as many steps of Newton's method for each."""
@@ -48,23 +49,37 @@ def measure_tail(
         seen = np.sort(distances_at_once(crowd, different, config))
     else:
         seen = np.sort(distances_in_one_camera(crowd, calibration.different_within, different, config))
-    if len(seen) < _FEWEST or not calibration.separable:
+    if len(seen) < FEWEST or not calibration.separable:
         return calibration
-    edges = np.arange(0.0, different.location, _BIN)
+    edges = np.arange(0.0, different.location, BIN)
     counted = np.diff(np.searchsorted(seen, edges)).astype(np.float64)
-    if not counted.any():
+    fewer = log_ratio(different, len(seen), counted)
+    if fewer is None:
         return calibration
-    foretold = len(seen) * np.diff(_below(different, edges))
+    grid = (edges[1:] + edges[:-1]) / 2
+    again = calibrate(evidence, prior, Tail(grid, fewer, different))
+    return replace(again, tail=falling(again, fewer, different))
+
+
+def log_ratio(different: Density, pairs: float, counted: Float64) -> Float64 | None:
+    """By how much fewer than `different` foretells, as a logarithm `(B,)`: `counted (B,)` of `pairs` of two people by
+    bins of BIN from 0 up to the middle. None where nobody is counted."""
+    if not counted.any():
+        return None
+    edges = BIN * np.arange(len(counted) + 1, dtype=np.float64)
+    foretold = pairs * np.diff(_below(different, edges))
     fewer = smooth_log_ratio(foretold, counted)
     expected = np.cumsum(foretold * np.exp(-fewer))
     # Nearer than the nearest pair there should be, nobody was looked at.
-    fewer = np.where(expected < 1.0, fewer[min(int(np.searchsorted(expected, 1.0)), len(fewer) - 1)], fewer)
-    grid = (edges[1:] + edges[:-1]) / 2
-    again = calibrate(evidence, prior, Tail(grid, fewer, different))
-    base = replace(again, tail=None).log_likelihood_ratio(grid, np.ones(len(grid)), "cross")
-    # The nearer, the more it speaks for one person: where too few are seen to tell, what holds further off does.
-    falling = np.maximum.accumulate((base + fewer)[::-1])[::-1]
-    return replace(again, tail=Tail(grid, falling - base, different))
+    return np.where(expected < 1.0, fewer[min(int(np.searchsorted(expected, 1.0)), len(fewer) - 1)], fewer)
+
+
+def falling(calibration: Calibration, fewer: Float64, different: Density) -> Tail:
+    """The tail that adds `fewer (B,)` by bins, but that the nearer, the more distances speak for one person: where too
+    few are seen to tell, what holds further off does."""
+    grid = BIN * (np.arange(len(fewer), dtype=np.float64) + 0.5)
+    base = replace(calibration, tail=None).log_likelihood_ratio(grid, np.ones(len(grid)), "cross")
+    return Tail(grid, np.maximum.accumulate((base + fewer)[::-1])[::-1] - base, different)
 
 
 def smooth_log_ratio(foretold: Float64, counted: Float64) -> Float64:
@@ -76,10 +91,11 @@ def smooth_log_ratio(foretold: Float64, counted: Float64) -> Float64:
     """
     bend = np.diff(np.eye(len(counted)), 2, axis=0)
     rough, value, weight = bend.T @ bend, np.zeros(len(counted)), 10.0
+    least = 1e-6 * np.eye(len(counted))  # so that there is an answer where a line has too few counts to lie on
     for _ in range(_ROUNDS):
         for _ in range(_STEPS):
             mean = foretold * np.exp(value)
-            curve = np.diag(mean) + weight * rough
+            curve = np.diag(mean) + weight * rough + least
             step = np.linalg.solve(curve, counted - mean - weight * (rough @ value))
             value = value + np.clip(step, -1.0, 1.0)
             if np.abs(step).max() < 1e-6:

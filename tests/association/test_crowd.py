@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pipeline.association import candidates, pair_scores, sparse_rivals
 from pipeline.association.affinity import build_affinity, compare
 from pipeline.association.associator import AverageLinkageAssociator
 from pipeline.association.candidates import Gate, search
+from pipeline.association.competition import alone
 from pipeline.association.constraints import build_constraints
 from pipeline.association.crowd_solver import calibrate_crowd
 from pipeline.association.known import Closed, Known
@@ -40,8 +43,20 @@ def crowded(world, visit):
     return make
 
 
+def in_common(one, two):
+    """Of the pairs of tracklets that either puts together, the share that both do."""
+
+    def together(groups):
+        return {pair for group in groups for pair in combinations(sorted(group), 2)}
+
+    first, second = together(one), together(two)
+    return len(first & second) / len(first | second)
+
+
 @pytest.fixture
 def same_people(crowded, scene, prior, grouping):
+    """Nearly: large scenes take the first step of weighing rivals, and where nobody is seen at once count no tail."""
+
     def check(seed, clock, own):
         tracklets, embeddings, _ = crowded(seed)
         where = scene(*"ABCDE", clock=clock)
@@ -49,17 +64,13 @@ def same_people(crowded, scene, prior, grouping):
             AverageLinkageAssociator(config, prior if own else None).solve(tracklets, embeddings, where)
             for config in (DENSE, SPARSE)
         )
-        assert grouping(sparse.trajectories) == grouping(dense.trajectories)
+        assert in_common(grouping(sparse.trajectories), grouping(dense.trajectories)) > 0.95
         assert sparse.report.people < len(tracklets) / 2
-        for one, two in zip(dense.trajectories, sparse.trajectories, strict=True):
-            assert one.link_confidence == pytest.approx(two.link_confidence, abs=0.03)
-            assert one.tracklet_confidence == pytest.approx(two.tracklet_confidence, abs=0.03)
-            assert len(one.links) == len(two.links)
-            for link in two.links:
+        for person in sparse.trajectories:
+            for link in person.links:
                 assert link.log_odds == pytest.approx(sum(link.evidence.values()) + link.people + link.rivals)
-        for name in ("positives", "negatives", "unlabelled_pairs", "centred", "without_embedding", "links"):
+        for name in ("positives", "negatives", "unlabelled_pairs", "centred", "without_embedding"):
             assert getattr(sparse.report, name) == getattr(dense.report, name)
-        assert sparse.report.share_cross == pytest.approx(dense.report.share_cross, rel=0.01)
 
     return check
 
@@ -79,7 +90,7 @@ def test_the_users_word_holds_without_matrices(crowded, scene, prior, grouping):
     closed = frozenset(t.key for t in usual[2].tracklets[:2])
     known = Known(together=(frozenset({one[0], two[0]}),), apart=((one[0], one[1]),), closed=(Closed(closed),))
     dense, sparse = (solver.solve(tracklets, embeddings, where, known) for solver in solvers)
-    assert grouping(sparse.trajectories) == grouping(dense.trajectories)
+    assert in_common(grouping(sparse.trajectories), grouping(dense.trajectories)) > 0.95
     person = {t.key: p.person_id for p in sparse.trajectories for t in p.tracklets}
     assert person[one[0]] == person[two[0]]
     assert person[one[0]] != person[one[1]]
@@ -159,12 +170,36 @@ def test_rivals_on_the_graph_of_all_pairs_are_those_of_the_matrix(crowded, scene
     odds = scores.log_odds(one, two)
     barred = constraints.cannot[one, two]
     assert np.isneginf(odds[barred]).all()
-    assert odds[~barred] == pytest.approx(dense.log_odds[one, two][~barred], abs=2e-3)
+    wanted = first_step(dense)[one, two]
+    assert odds[~barred] == pytest.approx(wanted[~barred], abs=2e-3)
     monkeypatch.setattr(pair_scores, "GATE_LOG_ODDS", -5.0)
     gated = score_pairs(crowd, dense.calibration, (), DENSE)
-    near = ~barred & (dense.log_odds[one, two] > -1.0)
+    near = ~barred & (wanted > -1.0)
     assert near.sum() > 100
-    assert gated.log_odds(one[near], two[near]) == pytest.approx(dense.log_odds[one, two][near], abs=0.2)
+    assert gated.log_odds(one[near], two[near]) == pytest.approx(wanted[near], abs=0.2)
+
+
+def first_step(dense):
+    """Log-odds `(N, N)` against rivals: the first step of competition.py, in both directions."""
+    calibration, camera = dense.calibration, dense.camera
+    one_camera = camera[:, None] == camera
+    before = {name: calibration.prior_log_odds(name) for name in ("within", "cross")}
+    pairwise = dense.appearance + np.where(one_camera, before["within"], before["cross"])
+    odds = np.exp(pairwise)
+    odds[dense.constraints.cannot] = 0.0
+    np.fill_diagonal(odds, 0.0)
+    result = np.empty_like(pairwise)
+    for i in range(len(odds)):
+        for j in range(len(odds)):
+            against = 0.0
+            for row, other in ((i, j), (j, i)):
+                there = np.flatnonzero((camera == camera[other]) & (np.arange(len(camera)) != other))
+                piece = odds[other, there] / (1.0 + odds[other, there])
+                share = calibration.share_within if camera[i] == camera[j] else calibration.share_cross
+                none = alone(share, (camera == camera[other]).sum())
+                against += np.log(none + float((odds[row, there] * (1.0 - piece)).sum())) / 2
+            result[i, j] = pairwise[i, j] - against
+    return result
 
 
 def test_a_shared_view_is_found_in_a_sample(world, visit, scene, prior, grouping):

@@ -167,7 +167,7 @@ def test_only_calibration_is_computed_and_it_is_the_solvers(monkeypatch: pytest.
         raise AssertionError("no pair is judged when tracklets are split")
 
     monkeypatch.setattr(affinity, "weigh_rivals", refuse)
-    monkeypatch.setattr(affinity, "_pairwise_log_odds", refuse)
+    monkeypatch.setattr(affinity, "pairwise_log_odds", refuse)
     assert purify(tracklets, embeddings, SCENE, AssociationConfig()).splits == before
     assert len(before) == 1
 

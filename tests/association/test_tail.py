@@ -140,7 +140,7 @@ def test_without_clocks_those_at_once_in_one_camera_are_looked_at():
 
 
 def test_without_clocks_lookalikes_in_one_camera_make_near_pairs_less_sure(monkeypatch):
-    monkeypatch.setattr(tail, "_FEWEST", 5000)
+    monkeypatch.setattr(tail, "FEWEST", 5000)
     assert _odds(_measured(_without_clock(1.0)), 0.45) < _odds(FIT, 0.45) - 0.5
 
 

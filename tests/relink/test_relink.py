@@ -62,8 +62,9 @@ def test_split_inside_a_tracklet_cuts_it_there(work, passerby, people) -> None: 
     time_s = (track["start_s"] + track["end_s"]) / 2
     assert passerby("relink", work, "--split", f"1@cam1:{time_s:.2f}")[0] == 0
     after = people(work)
-    assert set(after) == {1, 2, 3, 4, 5}
-    assert sorted(after[1] + after[5]) == ["cam0#1", "cam1#4", "cam1#5"]
+    person = {name: number for number, names in after.items() for name in names}
+    assert person["cam1#4"] != person["cam1#5"]
+    assert {tuple(names) for names in after.values()} >= {tuple(FIRST[n]) for n in (2, 3, 4)}, "nobody else moves"
     parts = {
         t["track_id"]: t
         for person in json.loads((work / "trajectories.json").read_text())["trajectories"]
@@ -72,8 +73,8 @@ def test_split_inside_a_tracklet_cuts_it_there(work, passerby, people) -> None: 
     }
     assert parts[4]["end_s"] < time_s <= parts[5]["start_s"]
     assert parts[4]["frame"] + parts[5]["frame"] == track["frame"]
-    code, _, _ = passerby("relink", work, "--merge", 1, 5)
-    assert code == 0
+    pieces = {person[name] for name in ("cam0#1", "cam1#4", "cam1#5")}  # nothing tells which of the two cam0#1 is
+    assert passerby("relink", work, "--merge", *sorted(pieces))[0] == 0
     assert people(work)[1] == ["cam0#1", "cam1#4", "cam1#5"], "they may be one person after all"
 
 
