@@ -83,7 +83,7 @@ def table(arguments: argparse.Namespace, model: str, clock: str, kept: list[dict
             f"{row['people']:.0f} of {row['true_people']:.0f} |"
         )
     if every:
-        yield f"\nMean pair F1 of the rows: {np.mean([row['pair_f1'] for row in every]):.3f}"
+        yield f"\nMean pair F1 of the rows: {100 * float(np.mean([row['pair_f1'] for row in every])):.1f}"
     if held_out:
         yield "\nHeld-out rows in which the printed rate is near the true one:\n\n" + AGREEMENT_HEAD
         yield agreement("false links", [false_rate(row) for row in held_out])

@@ -33,15 +33,15 @@ SIZES = (1000, 3000, 10_000, 30_000, 100_000)
 Row = dict[str, float]
 
 
-def measure(count: int, seed: int, clock: Clock) -> Row:
-    """One size, in this process.
+def measure(count: int, seed: int, clock: Clock, *, all_pairs: bool = False) -> Row:
+    """One size, in this process; as a large scene but with `all_pairs`.
 
     `missed_links`: the share of the joinings that the truth wants and that were not made, by how many pieces true
     people are in.
     """
     tracklets, embeddings, scene, truth = make(count, seed)
     scene = replace(scene, clock=clock)
-    associator = AverageLinkageAssociator(AssociationConfig(dense_up_to=0), own_prior())
+    associator = AverageLinkageAssociator(AssociationConfig(dense_up_to=count if all_pairs else 0), own_prior())
     base = resource.getrusage(resource.RUSAGE_SELF)
     wall = time.perf_counter()
     result = associator.solve(tracklets, embeddings, scene)
@@ -76,10 +76,10 @@ def measure(count: int, seed: int, clock: Clock) -> Row:
     }
 
 
-def in_own_process(count: int, seed: int, clock: Clock) -> Row:
+def in_own_process(count: int, seed: int, clock: Clock, *, all_pairs: bool = False) -> Row:
     """`measure`, with memory of its own."""
     command = [sys.executable, "-m", "benchmarks.association_scale", "--one", str(count), "--seed", str(seed)]
-    command += ["--clock", clock]
+    command += ["--clock", clock, *(["--all-pairs"] if all_pairs else [])]
     row: Row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return row
 
@@ -118,18 +118,19 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES))
     parser.add_argument("--seed", type=int, default=0, help="of the stream")
     parser.add_argument("--clock", choices=("common", "unknown"), default="common", help="of the cameras")
+    parser.add_argument("--all-pairs", action="store_true", help="compare all pairs, whatever the size; no --rows")
     parser.add_argument("--rows", type=Path, help="JSON file of rows that this run's are added to")
     parser.add_argument("--picture", type=Path, help="SVG of cpu time and memory by size")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(arguments.one, arguments.seed, arguments.clock)))
+        print(json.dumps(measure(arguments.one, arguments.seed, arguments.clock, all_pairs=arguments.all_pairs)))
         return
     rows: list[Row] = []
     if arguments.rows and arguments.rows.exists():
         rows = json.loads(arguments.rows.read_text(encoding="utf-8"))
     for count in arguments.sizes:
-        rows = joined(rows, in_own_process(count, arguments.seed, arguments.clock))
+        rows = joined(rows, in_own_process(count, arguments.seed, arguments.clock, all_pairs=arguments.all_pairs))
         if arguments.rows:
             arguments.rows.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(table(rows))
