@@ -75,6 +75,11 @@ class ArchitectureConfig(Section):
         """Whether crops need keypoints."""
         return any(branch.parts == "pose" for branch in self.branches)
 
+    @property
+    def maps_of_stride_16(self) -> bool:
+        """Whether there is a map of stride 16 that a teacher's can be learnt by."""
+        return self.share or any(branch.stride == 1 for branch in self.branches)
+
     def describe(self, trunk: str, reduced: int) -> str:
         """One line for a weight card."""
         width = f" x {reduced}" if self.reduce else ""

@@ -30,6 +30,7 @@ Maps = NDArray[np.float16]
 """`(N, h, w, C)`: of N crops."""
 
 CHUNK = 32
+LARGEST = float(np.finfo(np.float16).max)
 SAMPLE = 8000
 """Crops that the components are found on."""
 
@@ -60,7 +61,10 @@ def raw_maps(table: CropTable, teacher: MapTeacher, runtime: RuntimeConfig, cach
             rows = [min(row, len(table) - 1) for row in range(begin, begin + batch)]  # a fixed batch is filled up
             images = np.stack([resize(table.images[row], size_wh) for row in rows])
             output = network(np.ascontiguousarray(prepare(images)))[-1]
-            parts.append(_cells(output, teacher)[: len(table) - begin].astype(np.float16))
+            cells = _cells(output, teacher)[: len(table) - begin]
+            if not (np.abs(cells) <= LARGEST).all():
+                raise UsageError(f"teacher_maps.layers {teacher.layer}: gives numbers that are not finite or too large")
+            parts.append(cells.astype(np.float16))
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npy")
         np.save(part, np.concatenate(parts))
@@ -111,7 +115,8 @@ def components(maps: Sequence[Sequence[Maps]], dimension: int) -> Components:
     if dimension > sample.shape[3]:
         raise UsageError(f"teacher_maps.dimension {dimension}: the maps have {sample.shape[3]} channels; ask for fewer")
     mean = sample.mean(0)
-    deviation = (sample - mean).reshape(-1, sample.shape[3])
+    sample -= mean  # in place: SAMPLE crops take a gigabyte with a thousand channels
+    deviation = sample.reshape(-1, sample.shape[3])
     spread = deviation.std(0)
     spread += 0.1 * float(np.median(spread)) + 1e-6
     deviation /= spread

@@ -282,7 +282,7 @@ class Trainer:
             self._events = EventLog(self.folder)
         scalars = {name: value for name, value in mean.items() if name != "rate"}
         self._events.add(self.step, {**scalars, "learning_rate": mean["rate"], "crops_per_s": crops_per_s})
-        told = [name for name in COLUMNS if name not in ("contrastive", "verification") or name in mean]
+        told = [name for name in COLUMNS if name not in ("contrastive", "verification", "maps") or name in mean]
         logger.info("%3.0f %%  %s", 100 * self.progress, "  ".join(f"{name} {row[name]}" for name in told))
 
 

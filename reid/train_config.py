@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config import EmbedderConfig, Fraction, Section
 from reid.architecture import ArchitectureConfig
@@ -69,7 +69,7 @@ class TeacherMapsConfig(Section):
     """What a teacher's last map says of each place of a crop (reid/teacher_maps.py)."""
 
     layers: tuple[str, ...] = Field(min_length=1, description="One operation a teacher: that which gives its map.")
-    grid_wh: tuple[int, int] = Field(default=(4, 8), description="Cells that the maps are averaged to.")
+    grid_wh: tuple[PositiveInt, PositiveInt] = Field(default=(4, 8), description="Cells that the maps are averaged to.")
     dimension: int = Field(default=128, ge=2, description="Principal components of all teachers' channels.")
 
 
@@ -117,7 +117,7 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
-        distils = self.loss.distil_cosine > 0 or self.loss.distil_relation > 0
+        distils = max(self.loss.distil_cosine, self.loss.distil_relation, self.loss.distil_maps) > 0
         if distils != bool(self.teachers):
             raise ValueError("`teacher` and a distillation weight need each other")
         if self.unlabelled_crops and not distils:
@@ -132,6 +132,11 @@ class TrainConfig(Section):
             raise ValueError("teacher_maps.layers names one operation for each `teacher`")
         if self.teacher_maps is not None and self.keypoints is not None:
             raise ValueError("`teacher_maps` is not built for pose parts; leave it out")
+        sides = [side for size in (self.input_size_wh, *(s.size_wh for s in self.sizes)) for side in size]
+        if self.teacher_maps is not None and any(side % 16 for side in sides):
+            raise ValueError("`teacher_maps` wants sides of crops in multiples of 16 px: input_size_wh and sizes")
+        if self.teacher_maps is not None and not self.architecture.maps_of_stride_16:
+            raise ValueError("`teacher_maps` wants a shared trunk or a branch of stride 1; this network has neither")
         return self
 
     @model_validator(mode="after")

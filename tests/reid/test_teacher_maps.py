@@ -21,6 +21,7 @@ from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
 from reid.train import Trainer
 from reid.train_config import AugmentConfig, TrainConfig
 from runtime.export import save_openvino
+from runtime.openvino_network import OpenVinoNetwork
 
 SIZE = (32, 64)
 RUNTIME = RuntimeConfig(threads=1, precision="f32")
@@ -82,11 +83,40 @@ def test_faults_are_told(people: datasets.CropTable, teacher: tuple[EmbedderConf
     with pytest.raises(UsageError, match="have 3 channels"):
         components([[np.zeros((4, 2, 2, 3), np.float16)]], 4)
     with pytest.raises(ValueError, match="distil_maps need each other"):
-        TrainConfig(loss={"distil_maps": 1.0})
+        TrainConfig(teacher=teacher[0], loss={"distil_maps": 1.0})
     with pytest.raises(ValueError, match="one operation for each"):
         TrainConfig(
             teacher=teacher[0], teacher_maps={"layers": ("a", "b")}, loss={"distil_maps": 1.0, "distil_cosine": 1.0}
         )
+
+
+def test_maps_alone_are_a_distillation_and_want_a_map_of_whole_cells(teacher: tuple[EmbedderConfig, str]) -> None:
+    settings = {"teacher": teacher[0], "teacher_maps": {"layers": ("a",)}, "loss": {"distil_maps": 1.0}}
+    assert TrainConfig(**settings).teacher_maps is not None
+    with pytest.raises(ValueError, match="multiples of 16 px"):
+        TrainConfig(**settings, input_size_wh=(72, 144))
+    with pytest.raises(ValueError, match="multiples of 16 px"):
+        TrainConfig(**settings, sizes=({"progress": 0.0, "size_wh": (64, 120)},))
+    apart = {"share": False, "branches": ({"stride": 2},)}
+    with pytest.raises(ValueError, match="a branch of stride 1"):
+        TrainConfig(**{**settings, "architecture": apart})
+    with pytest.raises(ValueError, match="grid_wh"):
+        TrainConfig(**{**settings, "teacher_maps": {"layers": ("a",), "grid_wh": (0, 8)}})
+
+
+def test_a_map_that_no_half_number_holds_is_refused(
+    people: datasets.CropTable,
+    teacher: tuple[EmbedderConfig, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def overflowing(network: object, prepared: np.ndarray) -> list[np.ndarray]:
+        return [np.full((len(prepared), 3, 4, 2), 7e4, np.float32)]
+
+    monkeypatch.setattr(OpenVinoNetwork, "__call__", overflowing)
+    with pytest.raises(UsageError, match="not finite or too large"):
+        raw_maps(people, MapTeacher(*teacher, (2, 4)), RUNTIME, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is kept"
 
 
 def test_a_training_learns_the_maps(
