@@ -146,8 +146,9 @@ class AverageLinkageAssociator:
             np.where(cannot & ~one_by_word, -np.inf, known), floor, self._config.solver, together=chains(label)
         )
         doubt = judge(affinity.log_odds, grouping.labels, grouping.merges)
+        single = np.array([len(m.left) == len(m.right) == 1 for m in grouping.merges], dtype=np.bool_)
         missed = missed_joinings(
-            affinity.suspected(), cannot, grouping.labels, affinity.camera, float(doubt.merge.sum())
+            affinity.suspected(), cannot, grouping.labels, affinity.camera, doubt.merge, of_two=single
         )
         return Solution(grouping.labels, grouping.merges, replace(doubt, missed=missed), grouping.solved)
 

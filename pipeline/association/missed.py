@@ -4,6 +4,10 @@ Doubtful ones are counted by their probability, over all pairs of groups left ap
 But log-odds know only people who look as the fitted distribution of one person says, and a few do not look like
 themselves at all: turned round, hidden, in other light. Of all joinings a share `UNLIKE` is taken to be such, yet no
 more than could still be made: whoever has his counterpart already has no other in that camera.
+
+Where everybody has a counterpart nothing is left to be joined, and links are missed all the same: two people who were
+taken for each other. So a wrong joining of two single tracklets is a missed one, too, where they have others of their
+own, which a tracklet has with a probability of twice the joinings over the tracklets.
 """
 
 from __future__ import annotations
@@ -13,25 +17,30 @@ from scipy.sparse import csr_array
 
 from pipeline.types import Bool, Float32, Float64, Int64
 
-UNLIKE = 0.03
+UNLIKE = 0.01
 """Share of the joinings of one person that no distance suggests. Tuned on cuhk01, pku-reid and 3dpes."""
 
 
-def missed_joinings(log_odds: Float32, cannot: Bool, labels: Int64, camera: Int64, made: float) -> float:
-    """Expected number beside the `made` ones, from log-odds `(N, N)` and groups `labels (N,)` of tracklets.
+def missed_joinings(
+    log_odds: Float32, cannot: Bool, labels: Int64, camera: Int64, made: Float64, *, of_two: Bool
+) -> float:
+    """Expected number beside those `made (M,)`, probabilities, from log-odds `(N, N)` and groups `labels (N,)`.
 
-    `cannot (N, N)`: pairs that are no pair of one person; groups that hold one are not counted. `camera (N,)` numbers.
+    `cannot (N, N)`: pairs that are no pair of one person; groups that hold one are not counted. `camera (N,)` numbers;
+    `of_two (M,)`: the joinings of two single tracklets.
     """
     groups = int(labels.max(initial=-1)) + 1
-    if groups < 2:
+    if groups < 2:  # nor can one be mistaken for another
         return 0.0
     member = csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(groups, len(labels)))
     size = np.bincount(labels, minlength=groups).astype(np.float64)
     mean = (member @ (member @ log_odds.astype(np.float64)).T) / np.outer(size, size)
     barred = (member @ (member @ cannot.astype(np.float32)).T) > 0
     doubtful = float((1.0 / (1.0 + np.exp(-mean[np.triu(~barred, 1)]))).sum())
-    unsuspected = UNLIKE / (1.0 - UNLIKE) * (made + doubtful)
-    return doubtful + min(unsuspected, max(_still_possible(labels, camera, groups) - doubtful, 0.0))
+    joinings = float(made.sum()) + doubtful
+    unsuspected = UNLIKE / (1.0 - UNLIKE) * joinings
+    mistaken = float((1.0 - made[of_two]).sum()) * min(1.0, 2.0 * joinings / len(labels))
+    return doubtful + min(unsuspected, max(_still_possible(labels, camera, groups) - doubtful, 0.0)) + mistaken
 
 
 def _still_possible(labels: Int64, camera: Int64, groups: int) -> float:

@@ -102,9 +102,9 @@ class Topology:
         own = self._own(left, right)
         a, b, u, v = ways.from_camera, ways.to_camera, ways.from_zone, ways.to_zone
         one_cameras, all_cameras = self.one_cameras[a, b] - own, self.all_cameras[a, b]
-        share = self.one_cameras.sum() / max(float(self.all_cameras.sum()), 1e-9)
-        # How often the two cameras share people at all, against the mean of all pairs of cameras ...
-        cameras = (one_cameras + _STRENGTH) / (share * all_cameras + _STRENGTH)
+        # How often the two cameras share people at all, against the mean of all pairs of cameras (coming back against
+        # the mean of coming back: that the two differ is in the shares of the calibration) ...
+        cameras = (one_cameras + _STRENGTH) / (np.where(a == b, *self._shares()) * all_cameras + _STRENGTH)
         # ... and how often those go this way.
         background = self.all_way[u, v] / np.maximum(all_cameras, 1e-9)
         way = lean(self.one_way[u, v] - own, one_cameras, background)
@@ -113,6 +113,16 @@ class Topology:
         told = ways.known & ~((a == b) & (ways.gap_s <= LONGEST_S))
         result: Float64 = np.where(told, np.clip(ratio, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), 0.0)
         return result
+
+    def _shares(self) -> tuple[float, float]:
+        """Share of pairs that are one person, of one camera and of two."""
+        return _share(np.trace(self.one_cameras), np.trace(self.all_cameras)), _share(
+            self.one_cameras.sum() - np.trace(self.one_cameras), self.all_cameras.sum() - np.trace(self.all_cameras)
+        )
+
+
+def _share(one: float, every: float) -> float:
+    return one / max(every, 1e-9)
 
 
 def lean(count: Float64, total: Float64, towards: Float64) -> Float64:

@@ -19,14 +19,15 @@ from pipeline.config import AssociationConfig
 from pipeline.types import Embeddings
 
 
-def missed(log_odds, labels, camera, made=1.0, cannot=()):  # type: ignore[no-untyped-def]
+def missed(log_odds, labels, camera, made=(1.0,), cannot=(), *, single=True):  # type: ignore[no-untyped-def]
     table = np.zeros((len(labels),) * 2, np.float32)
     barred = np.zeros_like(table, np.bool_)
     for (one, two), value in log_odds.items():
         table[one, two] = table[two, one] = value
     for one, two in cannot:
         barred[one, two] = barred[two, one] = True
-    return missed_joinings(table, barred, np.array(labels), np.array(camera), made)
+    of_two = np.full(len(made), single, np.bool_)
+    return missed_joinings(table, barred, np.array(labels), np.array(camera), np.array(made), of_two=of_two)
 
 
 def test_groups_that_are_surely_two_people_have_probability_0_without_a_warning() -> None:
@@ -50,12 +51,24 @@ def test_who_looks_unlike_himself_is_missed_where_he_can_still_be_linked() -> No
         apart = {(a, b): -60.0 for a in range(len(labels)) for b in range(a) if labels[a] != labels[b]}
         return missed(apart, labels, [0, 1] * 20 + list(more), made=made)
 
-    made = 20.0
+    made = np.ones(20)
     assert of() == pytest.approx(0.0)  # everybody has his counterpart
     assert of(0, 1, 1) == pytest.approx(UNLIKE / (1 - UNLIKE) * 20.0)
     assert of(1, 1) == pytest.approx(0.0)  # nobody in the other camera is left
-    made = 90.0
+    made = np.ones(200)
     assert of(0, 1) == pytest.approx(1.0)  # more would be expected than one pair
+
+
+def test_two_who_are_taken_for_each_other_are_missed_where_they_have_others_of_their_own() -> None:
+    def of(sure, *more, single=True):  # type: ignore[no-untyped-def]
+        """20 linked pairs as sure as that, and tracklets alone in these cameras; any two groups look like strangers."""
+        labels = [*(number // 2 for number in range(40)), *range(20, 20 + len(more))]
+        apart = {(a, b): -60.0 for a in range(len(labels)) for b in range(a) if labels[a] != labels[b]}
+        return missed(apart, labels, [0, 1] * 20 + list(more), made=np.full(20, sure), single=single)
+
+    assert of(0.9) == pytest.approx(2.0 * 2 * 18 / 40)  # of 40 tracklets 36 have another one
+    assert of(0.9, *[0] * 32) == pytest.approx(2.0 * 2 * 18 / 72)  # half of the people pass by once
+    assert of(0.9, single=False) == pytest.approx(0.0)  # who was joined to a group has found somebody
 
 
 def test_the_missed_are_a_share_of_them_and_of_the_true_links_made() -> None:
@@ -65,7 +78,7 @@ def test_the_missed_are_a_share_of_them_and_of_the_true_links_made() -> None:
 
 
 def test_nobody_to_link_is_nobody_missed() -> None:
-    assert missed({}, [0], [0], made=0.0) == 0.0
+    assert missed({}, [0], [0], made=()) == 0.0
     doubt = judge(np.zeros((1, 1), np.float32), np.zeros(1, np.int64), [])
     assert replace(doubt, missed=0.0).missed_rate() is None
 

@@ -75,7 +75,19 @@ def test_travel_times_are_learned_and_a_far_too_short_one_is_a_veto(walked) -> N
     assert too_short.any()
     assert np.isneginf(time[too_short]).all()
     assert not np.isneginf(time[same]).any()
-    assert np.median(place[same]) > np.median(place[~forward]) + 1.0
+    back = (ways.from_camera == 1) & (ways.to_camera == 0)
+    assert np.median(place[same]) > 0.3
+    assert np.median(place[back]) < -1.0  # nobody goes that way
+
+
+def test_ways_do_not_say_again_that_people_are_seen_in_two_cameras_and_do_not_come_back(walked) -> None:  # type: ignore[no-untyped-def]
+    """That is in the shares of pairs by now: for anybody's pair of two cameras a likelihood ratio is 1 in the mean."""
+    ordered, _, zones, left, right, same = walked
+    journeys = Journeys.of(ordered, zones, comparable=True)
+    topology = learn_topology(journeys, left, right, np.where(same, 0.9, 0.0), np.ones(len(left)))
+    across = np.array([ordered[a].camera_id != ordered[b].camera_id for a, b in zip(left, right, strict=True)])
+    ratio = np.exp(topology.place_evidence().log_odds(left, right)[across])
+    assert ratio.mean() == pytest.approx(1.0, abs=0.1)  # 1.7 with one share for all pairs
 
 
 def test_a_pair_is_no_evidence_for_itself(walked) -> None:  # type: ignore[no-untyped-def]
