@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reid.train import Trainer
 
 NAME = "checkpoint.pt"
+MAPS = "to_maps."
 ADDED = {
     "": ("architecture", "keypoints", "split", "initial_heads", "teacher_maps"),
     "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification", "distil_maps"),
@@ -61,8 +63,8 @@ def load_checkpoint(trainer: Trainer) -> None:
     path = trainer.folder / NAME
     if not path.is_file():
         raise UsageError(f"{path}: nothing to resume; start without --resume")
-    state = torch.load(path, map_location=trainer.device, weights_only=True)
-    if state["fingerprint"] != fingerprint(trainer.config):
+    state = _read(path, trainer.device)
+    if state.get("fingerprint") != fingerprint(trainer.config):
         raise UsageError(f"{path}: made with other settings; resume with those, or start in a new folder")
     trainer.student.load_state_dict(state["student"])
     if trainer.average is not None:
@@ -92,16 +94,30 @@ def first_model(config: TrainConfig) -> Mgn:
 
 
 def load_heads(student: Student, initial: str) -> None:
-    """Put classifiers and the map to the teacher into `student`, from the checkpoint.pt beside the weights `initial`.
+    """Put classifiers and the maps to the teacher into `student`, from the checkpoint.pt beside the weights `initial`.
 
+    A checkpoint older than `teacher_maps` leaves the layers that map to those as they are: they are learned anew.
     Raises UsageError where there is none, or one of other people or another teacher.
     """
     path = Path(initial).with_name(NAME)
     if not path.is_file():
         raise UsageError(f"{path}: `initial_heads` wants the checkpoint of the training that made {initial}")
-    state = torch.load(path, map_location="cpu", weights_only=True)["student"]
-    heads = {key: value for key, value in state.items() if not key.startswith("model.")}
+    heads = {key: value for key, value in _read(path, "cpu")["student"].items() if not key.startswith("model.")}
     wanted = {key: value.shape for key, value in student.state_dict().items() if not key.startswith("model.")}
+    if not any(key.startswith(MAPS) for key in heads):
+        wanted = {key: shape for key, shape in wanted.items() if not key.startswith(MAPS)}
     if {key: value.shape for key, value in heads.items()} != wanted:
         raise UsageError(f"{path}: heads for other people or another teacher; leave out `initial_heads`")
     student.load_state_dict(heads, strict=False)
+
+
+def _read(path: Path, device: str | torch.device) -> dict[str, Any]:
+    """What `save_checkpoint` wrote. Raises UsageError for a file that is damaged or something else."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0][:120]
+        raise UsageError(f"{path}: damaged or no checkpoint ({reason}); start without it") from None
+    if not isinstance(state, dict) or not isinstance(state.get("student"), dict):
+        raise UsageError(f"{path}: no checkpoint of a training; start without it")
+    return state

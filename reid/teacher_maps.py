@@ -105,7 +105,7 @@ def components(maps: Sequence[Sequence[Maps]], dimension: int) -> Components:
     """Principal components of several tables' maps (each a list of teachers'), every channel scaled to one spread.
 
     The k-th is divided by the fourth root of its variance: half-way to whitening, so that the few large ones do not
-    drown the rest. Raises UsageError for more components than channels.
+    drown the rest; its largest entry is positive. Raises UsageError for more components than channels.
     """
     total = sum(len(table[0]) for table in maps)
     every = max(1, -(-total // SAMPLE))
@@ -122,6 +122,8 @@ def components(maps: Sequence[Sequence[Maps]], dimension: int) -> Components:
     deviation /= spread
     variance, directions = np.linalg.eigh((deviation.T @ deviation / len(deviation)).astype(np.float64))
     variance, directions = np.maximum(variance[::-1][:dimension], 1e-9), directions[:, ::-1][:, :dimension]
+    largest = np.abs(directions).argmax(0)
+    directions = directions * np.sign(directions[largest, range(dimension)])  # not left to the machine's LAPACK
     matrix = directions / variance**0.25 / spread[:, None]
     return Components(mean, np.asarray(matrix / np.sqrt(np.sqrt(variance).mean()), np.float32))
 
