@@ -53,10 +53,10 @@ def side_by_side(vectors: Sequence[Float32]) -> Float32:
 
 
 def teacher_key(config: EmbedderConfig, runtime: RuntimeConfig) -> str:
-    """Stands for a teacher's weights and settings. An OpenVINO model's weights lie in the .bin beside it."""
+    """Stands for a teacher's graph, weights and settings. An OpenVINO model's weights lie in the .bin beside it."""
     model = Path(config.model)
-    weights = model.with_suffix(".bin")
-    content = sha256_of(weights if weights.is_file() else model) if model.is_file() else config.model
+    parts = [file for file in (model, model.with_suffix(".bin")) if file.is_file()]
+    content = "-".join(sha256_of(file) for file in parts) if model.is_file() else config.model
     return f"{content}-{config.model_dump_json(exclude={'model', 'batch_crops'})}-{runtime.precision}"
 
 

@@ -3,6 +3,8 @@
 The channels of all teachers are put side by side and reduced to their principal components, so that the maps of a
 whole training set fit in memory. What all crops have in common at a place (a head above, feet below) is taken out
 first: it is nine tenths of what such maps hold, and tells no person from another.
+
+A patch that random erasing takes out of the student's crop keeps its word: it is to be told from what is around it.
 """
 
 from __future__ import annotations
@@ -54,23 +56,31 @@ def raw_maps(table: CropTable, teacher: MapTeacher, runtime: RuntimeConfig, cach
     if not path.is_file():
         name = Path(teacher.embedder.model).stem
         logger.info("%s: asking %s for maps of %d crops", "+".join(table.names), name, len(table))
-        network, size_wh, prepare = open_file(teacher.embedder, runtime, teacher.layer)
-        batch = network.input_shape[0] or CHUNK
-        parts = []
-        for begin in range(0, len(table), batch):
-            rows = [min(row, len(table) - 1) for row in range(begin, begin + batch)]  # a fixed batch is filled up
-            images = np.stack([resize(table.images[row], size_wh) for row in rows])
-            output = network(np.ascontiguousarray(prepare(images)))[-1]
-            cells = _cells(output, teacher)[: len(table) - begin]
-            if not (np.abs(cells) <= LARGEST).all():
-                raise UsageError(f"teacher_maps.layers {teacher.layer}: gives numbers that are not finite or too large")
-            parts.append(cells.astype(np.float16))
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npy")
-        np.save(part, np.concatenate(parts))
-        part.replace(path)
+        try:
+            _ask(table, teacher, runtime, part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     maps: Maps = np.load(path, mmap_mode="r")
     return maps
+
+
+def _ask(table: CropTable, teacher: MapTeacher, runtime: RuntimeConfig, path: Path) -> None:
+    """Write the maps to `path` as they come: those of a large set do not fit in memory twice."""
+    network, size_wh, prepare = open_file(teacher.embedder, runtime, teacher.layer)
+    batch = network.input_shape[0] or CHUNK
+    maps: Maps | None = None
+    for begin in range(0, len(table), batch):
+        rows = [min(row, len(table) - 1) for row in range(begin, begin + batch)]  # a fixed batch is filled up
+        images = np.stack([resize(table.images[row], size_wh) for row in rows])
+        cells = _cells(network(np.ascontiguousarray(prepare(images)))[-1], teacher)[: len(table) - begin]
+        if not (np.abs(cells) <= LARGEST).all():
+            raise UsageError(f"teacher_maps.layers {teacher.layer}: gives numbers that are not finite or too large")
+        if maps is None:
+            maps = np.lib.format.open_memmap(path, "w+", np.float16, (len(table), *cells.shape[1:]))
+        maps[begin : begin + len(cells)] = cells
 
 
 def _cells(output: Float32, teacher: MapTeacher) -> Float32:

@@ -17,6 +17,7 @@ from pipeline.errors import UsageError
 from reid import datasets
 from reid.augment import augment_placed
 from reid.mgn import Mgn
+from reid.teacher import teacher_key
 from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
 from reid.train import Trainer
 from reid.train_config import AugmentConfig, TrainConfig
@@ -73,6 +74,35 @@ def test_what_the_teacher_says_is_kept_and_reduced(
     assert np.abs(correlation - np.eye(6)).max() < 0.05, "components do not repeat each other"
     assert np.abs(small.mean(0)).max() < 0.05, "what all crops have at a place is taken out"
     assert flat.std(0)[0] > flat.std(0)[-1] > 0
+
+
+def test_another_graph_of_the_same_weights_is_another_teacher(
+    teacher: tuple[EmbedderConfig, str], tmp_path: Path
+) -> None:
+    copies = []
+    for suffix in (".xml", ".bin"):
+        copies.append(tmp_path / f"copy{suffix}")
+        copies[-1].write_bytes(Path(teacher[0].model).with_suffix(suffix).read_bytes())
+    asked = teacher[0].model_copy(update={"model": str(copies[0])})
+    key = teacher_key(asked, RUNTIME)
+    assert key == teacher_key(teacher[0], RUNTIME), "where a file lies does not matter"
+    copies[0].write_text(copies[0].read_text(encoding="utf-8") + "<!-- changed -->", encoding="utf-8")
+    changed = teacher_key(asked, RUNTIME)
+    copies[1].write_bytes(copies[1].read_bytes() + b"0")
+    assert len({key, changed, teacher_key(asked, RUNTIME)}) == 3
+
+
+def test_components_point_one_way_whatever_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = np.random.default_rng(0).normal(size=(50, 2, 2, 6)).astype(np.float16)
+    found = components([[maps]], 4)
+    plain = np.linalg.eigh
+
+    def turned(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        variance, directions = plain(matrix)
+        return variance, directions * np.array([1, -1, -1, 1, 1, -1])
+
+    monkeypatch.setattr(np.linalg, "eigh", turned)
+    np.testing.assert_array_equal(components([[maps]], 4).matrix, found.matrix)
 
 
 def test_faults_are_told(people: datasets.CropTable, teacher: tuple[EmbedderConfig, str], tmp_path: Path) -> None:
