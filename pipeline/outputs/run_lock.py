@@ -37,18 +37,26 @@ def acquire(root: Path) -> int:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-                os.close(descriptor)
-                raise UsageError(
-                    f"{root}: in use by another run (pid {pid}); wait for it or choose another --output"
-                ) from None
-            except OSError as error:  # a file system without locks
-                log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == os.fstat(descriptor).st_ino:  # not removed by its last owner meanwhile
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                if _hold(descriptor, root):
                     return descriptor
+            except BaseException:  # a full disk, for one
+                os.close(descriptor)
+                raise
             os.close(descriptor)
+
+
+def _hold(descriptor: int, root: Path) -> bool:
+    """Lock the file and write the pid into it; False where its last owner has removed it meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        raise UsageError(f"{root}: in use by another run (pid {pid}); wait for it or choose another --output") from None
+    except OSError as error:  # a file system without locks
+        log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
+    with contextlib.suppress(FileNotFoundError):
+        if (root / LOCK).stat().st_ino == os.fstat(descriptor).st_ino:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return True
+    return False

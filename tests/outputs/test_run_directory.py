@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,20 @@ def test_lock_is_given_back_when_creation_fails(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UsageError, match="symbolic link"):
             RunDirectory.create(path, overwrite=True)
+
+
+def test_a_lock_that_a_full_disk_refuses_is_given_back(tmp_path: Path) -> None:
+    """Its descriptor stayed open: the process that had failed kept itself out."""
+    path = finished(tmp_path / "run")
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(ResourceError, match="too large"):
+            RunDirectory.create(path, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    with RunDirectory.create(path, resume=True) as run:
+        assert run.resumed
 
 
 @pytest.mark.parametrize("camera_id", ["../x", "/abs", "..", ".", "", "a/b", "a\x00", "x" * 65, "-x", "a\n"])
