@@ -65,10 +65,7 @@ def _train(args: argparse.Namespace, config: TrainConfig, workers: Workers, devi
     runtime = RuntimeConfig(threads=args.threads)
     if not workers.first:
         logging.getLogger("reid").setLevel(logging.WARNING)
-        workers.wait()  # the first one decodes the crops into the cache
-    data = load_data(config, args.data, runtime)
-    if workers.first:
-        workers.wait()
+    data = workers.first_ahead(lambda: load_data(config, args.data, runtime, CACHE))  # it fills the cache for all
 
     from reid.train import Trainer, prepare_torch  # noqa: PLC0415 - torch, after all that can fail without it
 
@@ -116,7 +113,7 @@ def load_train_config(path: Path) -> TrainConfig:
         raise UsageError(f"{path}: {key or 'settings'}{' is not a setting' if unknown else ''}{hint}") from None
 
 
-def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Path = CACHE) -> TrainData:
+def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Path) -> TrainData:
     """Decode the sets, hold back identities, ask the teacher. Paths of the sets are relative to `root`."""
     import numpy as np  # noqa: PLC0415
 

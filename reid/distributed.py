@@ -8,13 +8,21 @@ as in the paper's run on two GPUs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 from pipeline.errors import UsageError
+
+Result = TypeVar("Result")
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for each other: the first may ask a teacher about a large set meanwhile, which torch's
+10 (NCCL) or 30 (gloo) minutes do not suffice for. One that dies is noticed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,19 @@ class Workers:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def wait(self) -> None:
-        """Until all have come here."""
-        if self.size > 1:
-            distributed.barrier()
+    def first_ahead(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives; the others begin it when rank 0 has ended. Raises UsageError in those where it failed."""
+        if not self.first:
+            if not self.agree(0.0):
+                raise UsageError(f"process {self.rank}: ends, as the first process could not begin and says why")
+            return work()
+        done = 0.0
+        try:
+            result = work()
+            done = 1.0
+        finally:
+            self.agree(done)
+        return result
 
     def share(self, identities: int) -> int:
         """Identities of a batch that are this process's. Raises UsageError where they cannot be dealt out."""
@@ -84,7 +101,8 @@ def join_workers(device: str) -> tuple[Workers, str]:
         if local >= torch.cuda.device_count():
             raise UsageError(f"process {local} has no GPU of its own ({torch.cuda.device_count()} there); start fewer")
         torch.cuda.set_device(local)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=size)
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE, rank=rank, world_size=size)
     return Workers(rank, size), device
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import socket
@@ -15,6 +16,8 @@ import torch
 
 from pipeline.errors import UsageError
 from reid.distributed import Workers
+from reid.mgn import Mgn
+from runtime.export import save_onnx
 
 ROOT = Path(__file__).parents[2]
 GRADIENTS = """
@@ -80,19 +83,52 @@ def test_two_processes_give_the_gradient_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4 * largest)
 
 
-def test_the_command_trains_in_two_processes(tmp_path: Path, make_set: Callable[..., Path]) -> None:
+COMMAND = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from commands import train_reid
+from run import main
+train_reid.CACHE = Path(sys.argv[2])
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def train_in_two(folder: Path, settings: dict[str, object], data: Path) -> list[tuple[int, str, str]]:
+    """What `run.py train-reid` says, with its cache in `folder`."""
+    (folder / "c.yaml").write_text(json.dumps(settings))
+    words = ["train-reid", "--config", folder / "c.yaml", "--data", data, "--output", folder / "out"]
+    return start_two("-c", COMMAND, ROOT, folder / "cache", *words, "--threads", "1", "--device", "cpu")
+
+
+def test_the_command_trains_in_two_processes_which_ask_a_teacher_once(
+    tmp_path: Path, make_set: Callable[..., Path]
+) -> None:
     make_set(tmp_path / "people")
+    save_onnx(Mgn("light", 8).eval(), (3, 48, 16), tmp_path / "teacher.onnx", {})
+    embedder = {"name": "onnx", "model": str(tmp_path / "teacher.onnx"), "input_size_wh": [16, 48], "flip": False}
     settings = {
         "trunk": "light", "reduced": 8, "input_size_wh": [16, 48], "data": ["people"], "identities": 4, "crops": 2,
-        "epochs": 2, "optimiser": {"ema": 0.9},
+        "epochs": 2, "optimiser": {"ema": 0.9}, "teacher": embedder, "loss": {"distil_cosine": 1.0, "distil_maps": 1.0},
+        "teacher_maps": {"layers": ["/branches.2/rest/rest.1/Relu_2"], "grid_wh": [1, 3], "dimension": 4},
     }  # fmt: skip
-    (tmp_path / "c.yaml").write_text(json.dumps(settings))
-    command = [ROOT / "run.py", "train-reid", "--config", tmp_path / "c.yaml", "--data", tmp_path, "--threads", "1"]
-    first, second = start_two(*command, "--output", tmp_path / "out", "--device", "cpu")
+    first, second = train_in_two(tmp_path, settings, tmp_path)
     assert (first[0], second[0]) == (0, 0), first[2][-2000:] + second[2][-2000:]
     assert "2 steps" in first[1] and "each of 2 processes" in first[1]
     assert not second[1]  # one of the two tells
     assert (tmp_path / "out" / "weights.safetensors").is_file()
+    kept = sorted(".".join(path.name.split(".")[1:]) for path in (tmp_path / "cache").iterdir())
+    assert kept == ["labels.npy", "maps.npy", "npy", "teacher.npy"]
+    (row,) = csv.DictReader((tmp_path / "out" / "log.csv").read_text().splitlines())
+    assert float(row["maps"]) > 0 and float(row["cosine"]) > 0
+
+
+def test_where_the_first_process_cannot_begin_the_other_ends_too_in_one_line(tmp_path: Path) -> None:
+    settings = {"trunk": "light", "data": ["people"]}
+    first, second = train_in_two(tmp_path, settings, tmp_path / "nowhere")
+    assert (first[0], second[0]) == (2, 2), first[2][-2000:] + second[2][-2000:]
+    assert "nowhere/people: no such folder" in first[2] and "Traceback" not in first[2]
+    assert "the first process could not begin" in second[2] and "Traceback" not in second[2]
 
 
 def test_identities_that_cannot_be_dealt_out_are_told() -> None:
