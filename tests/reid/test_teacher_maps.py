@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import avg_pool2d
 
 from commands import train_reid
 from pipeline.config import EmbedderConfig, RuntimeConfig
@@ -21,7 +23,7 @@ from reid.teacher import teacher_key
 from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
 from reid.train import Trainer
 from reid.train_config import AugmentConfig, TrainConfig
-from runtime.export import save_openvino
+from runtime.export import save_onnx, save_openvino
 from runtime.openvino_network import OpenVinoNetwork
 
 SIZE = (32, 64)
@@ -103,6 +105,22 @@ def test_components_point_one_way_whatever_the_machine(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(np.linalg, "eigh", turned)
     np.testing.assert_array_equal(components([[maps]], 4).matrix, found.matrix)
+
+
+def test_an_onnx_teacher_is_asked_for_an_operation_by_its_node_s_name(
+    people: datasets.CropTable, tmp_path: Path
+) -> None:
+    network = Mgn("light", 8).eval()
+    save_onnx(network, (3, 64, 32), tmp_path / "teacher.onnx", {})
+    embedder = EmbedderConfig(name="onnx", model=str(tmp_path / "teacher.onnx"), input_size_wh=SIZE, flip=False)
+    maps = raw_maps(people, MapTeacher(embedder, "/branches.2/rest/rest.1/Relu_2", (1, 2)), RUNTIME, tmp_path)
+    given: list[torch.Tensor] = []
+    network.branches[2].rest[1].register_forward_hook(lambda module, taken, result: given.append(result))
+    with torch.no_grad():
+        network(torch.from_numpy(np.stack(people.images).astype(np.float32).transpose(0, 3, 1, 2)))
+    expected = avg_pool2d(given[0], 2).numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(maps.astype(np.float32), expected, rtol=0.01, atol=0.01 * expected.std())
+    assert expected.std(0).max() > 0, "it tells crops apart"
 
 
 def test_faults_are_told(people: datasets.CropTable, teacher: tuple[EmbedderConfig, str], tmp_path: Path) -> None:
