@@ -14,6 +14,7 @@ from pipeline.errors import UsageError
 from pipeline.types import Embedder, Float32
 from pipeline.weights import sha256_of
 from reid.datasets import CropTable
+from reid.embedder import weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ def side_by_side(vectors: Sequence[Float32]) -> Float32:
 
 
 def teacher_key(config: EmbedderConfig, runtime: RuntimeConfig) -> str:
-    """Stands for a teacher's graph, weights and settings. An OpenVINO model's weights lie in the .bin beside it."""
-    model = Path(config.model)
-    parts = [file for file in (model, model.with_suffix(".bin")) if file.is_file()]
-    content = "-".join(sha256_of(file) for file in parts) if model.is_file() else config.model
+    """Stands for a teacher's graph, weights and settings: all files that it is read from."""
+    model = weights_of(config)
+    files = [model, model.with_suffix(".bin"), model.with_suffix(".json"), model.with_name(model.name + ".data")]
+    if model.is_dir():
+        files = sorted(model.iterdir())  # OpenVINO's, as it is exported
+    content = "-".join(sha256_of(file) for file in files if file.is_file()) or config.model
     return f"{content}-{config.model_dump_json(exclude={'model', 'batch_crops'})}-{runtime.precision}"
 
 

@@ -21,7 +21,7 @@ from reid.augment import augment_placed
 from reid.mgn import Mgn
 from reid.teacher import teacher_key
 from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
-from reid.train import Trainer
+from reid.train import TrainData, Trainer
 from reid.train_config import AugmentConfig, TrainConfig
 from runtime.export import save_onnx, save_openvino
 from runtime.openvino_network import OpenVinoNetwork
@@ -92,6 +92,20 @@ def test_another_graph_of_the_same_weights_is_another_teacher(
     changed = teacher_key(asked, RUNTIME)
     copies[1].write_bytes(copies[1].read_bytes() + b"0")
     assert len({key, changed, teacher_key(asked, RUNTIME)}) == 3
+    folder = asked.model_copy(update={"model": str(tmp_path)})
+    before = teacher_key(folder, RUNTIME)
+    copies[1].write_bytes(copies[1].read_bytes() + b"1")
+    assert teacher_key(folder, RUNTIME) != before, "the folder of a model"
+
+
+def test_the_bundled_network_of_another_release_is_another_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = EmbedderConfig(model="bundled")
+    key = teacher_key(bundled, RUNTIME)
+    monkeypatch.setattr("reid.embedder.BUNDLED", tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").write_bytes(b"trained once more")
+    assert teacher_key(bundled, RUNTIME) != key
 
 
 def test_components_point_one_way_whatever_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +179,23 @@ def test_a_map_that_no_half_number_holds_is_refused(
     with pytest.raises(UsageError, match="not finite or too large"):
         raw_maps(people, MapTeacher(*teacher, (2, 4)), RUNTIME, tmp_path)
     assert not list(tmp_path.iterdir()), "nothing is kept"
+
+
+def test_an_erased_patch_keeps_the_teacher_s_word(people: datasets.CropTable, tmp_path: Path) -> None:
+    maps = np.random.default_rng(0).normal(size=(len(people), 4, 2, 3)).astype(np.float16)
+    whole, erased = (
+        Trainer(
+            TrainConfig(
+                trunk="light", reduced=8, input_size_wh=SIZE, identities=3, crops=2,
+                augment={"flip": False, "erase_probability": probability},
+            ),
+            TrainData(people, maps=maps),
+            tmp_path,
+        ).make_batch()
+        for probability in (0.0, 1.0)
+    )  # fmt: skip
+    assert all((one != other).any() for one, other in zip(whole.images, erased.images, strict=True))
+    np.testing.assert_array_equal(whole.maps, erased.maps)
 
 
 def test_a_training_learns_the_maps(
