@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 from collections.abc import Callable
@@ -130,6 +131,23 @@ def test_shipped_configurations_load(name: str) -> None:
     settings = train_reid.load_train_config(Path(__file__).parents[2] / "configs" / name)
     assert settings.crops == 4
     assert settings.stored_size_wh == settings.input_size_wh
+
+
+@pytest.mark.parametrize("name", ["reid_light.yaml", "reid_light_more.yaml"])
+def test_the_bundled_model_s_configurations_train(name: str, people: datasets.CropTable, tmp_path: Path) -> None:
+    """Their losses, sizes, precision and start, on a few crops and with invented teachers."""
+    shipped = train_reid.load_train_config(ROOT / "configs" / name)
+    small = {"identities": 3, "crops": 2, "unlabelled_crops": 2, "max_minutes": None}
+    small["initial"] = None if shipped.initial is None else str(ROOT / shipped.initial)
+    rng = np.random.default_rng(0)
+    vectors = np.eye(len(people), dtype=np.float32)
+    maps = rng.normal(size=(len(people), 8, 4, 6)).astype(np.float16) if shipped.teacher_maps else None
+    data = TrainData(people, vectors, people, vectors, maps, maps)
+    trainer = Trainer(shipped.model_copy(update=small), data, tmp_path)
+    trainer.run(max_steps=2)
+    (row,) = csv.DictReader((tmp_path / "log.csv").read_text().splitlines())
+    learnt = {"identity", "triplet", "cosine", "relation", *(["maps"] if shipped.teacher_maps else [])}
+    assert {part for part in learnt if float(row[part]) > 0} == learnt
 
 
 def test_faults_of_the_settings_are_told(tmp_path: Path) -> None:
