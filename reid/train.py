@@ -119,14 +119,12 @@ class Trainer:
         *,
         max_steps: int | None = None,
         checkpoint_s: float = 180.0,
-        evaluate_s: float = 600.0,
-        evaluate: Callable[[Mgn], str] | None = None,
         log_every: int = 20,
         tell: Tell | None = None,
     ) -> None:
         """Train to the end (or `max_steps` more); checkpoints every `checkpoint_s` and at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        last_checkpoint = last_evaluation = window_start = time.monotonic()
+        last_checkpoint = window_start = time.monotonic()
         window: list[dict[str, float]] = []
         crops = 0
         stop = math.inf if max_steps is None else self.step + max_steps
@@ -150,15 +148,9 @@ class Trainer:
             if now - last_checkpoint > checkpoint_s:
                 self.save()
                 last_checkpoint = now
-            if evaluate is not None and now - last_evaluation > evaluate_s:
-                logger.info("step %d: %s", self.step, evaluate(self.best_model))
-                last_evaluation = window_start = time.monotonic()
-                window, crops = [], 0
         if window:  # a short run is told too
             self._log(window, crops / max(1e-9, time.monotonic() - window_start))
         self.save()
-        if evaluate is not None and self.workers.first:
-            logger.info("step %d: %s", self.step, evaluate(self.best_model))
 
     def save(self) -> None:
         """Write the checkpoint now; one process does."""
