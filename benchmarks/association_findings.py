@@ -75,7 +75,7 @@ STEPS: dict[str, tuple[int, float]] = {  # rounds, share of the counted tail
 PREFER = (("cuhk01_671", 50, 50), ("pku_reid_train", 30, 30), ("3dpes", 50, 50))
 UNLIKE_SETS = ("cuhk01_671", "3dpes")
 UNLIKE_SCENES = ((10, 10), (50, 0), (50, 50))
-SHARES = (0.0, 0.02, 0.03, 0.04)
+SHARES = (0.0, 0.01, 0.02, 0.03)
 PROBABILITIES = (0.95, 0.9, 0.8, 0.5, 0.2, 0.1)
 
 

@@ -93,6 +93,8 @@ class Compared:
     evidence: Evidence
     densities: Densities
     """Of the embedder, from before the footage was looked at."""
+    generic: bool
+    """Whether these are of no embedder but of all."""
     calibration: Calibration
 
 
@@ -140,7 +142,18 @@ def compare(
     if own_prior is None and not centred:
         prior = scale_to_footage(prior, evidence)
     calibration = calibrate(evidence, prior)
-    seen = Compared(rows, constraints, camera, trust, distance, crop_similarity, evidence, prior, calibration)
+    seen = Compared(
+        rows,
+        constraints,
+        camera,
+        trust,
+        distance,
+        crop_similarity,
+        evidence,
+        prior,
+        own_prior is None,
+        calibration,
+    )
     return with_unseen(seen, alone, ordered, every_constraint)
 
 

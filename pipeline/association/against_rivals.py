@@ -5,7 +5,9 @@ logistic density foretells, it takes the look-alikes for one person: of 300 trac
 counterparts in the other, the fit of one person slides to the look-alikes, and nobody can be told from them. But a
 tracklet has one counterpart at most. So the probabilities that competition.py gives, which know that, are fitted anew,
 and what is left over are pairs of two people: their density is fitted to all of them, and how many come near is
-counted (tail.py). Where clocks compare and enough are in two cameras at once, those are counted instead, who are two
+counted (tail.py). A few pairs tell little of that. Of an embedder without a prior of its own, what others' people did
+counts beside them: two people came near more often than a logistic foretells with every embedder and set that constants
+were tuned on. Where clocks compare and enough are in two cameras at once, those are counted instead, who are two
 people for certain. Three rounds; in the first one nearly all is done.
 """
 
@@ -24,6 +26,11 @@ from pipeline.association.tail import BIN, FEWEST, falling, log_ratio
 from pipeline.types import Float64, Int64
 
 _ROUNDS = 3
+_MORE, _FROM, _MOST = 0.25, 1.7, 1.0
+"""Logarithm of how many more pairs of two people there are than a logistic has: `_MORE` for each scale beyond `_FROM`
+scales from its location, up to `_MOST`. What two embedders come to on cuhk01, pku-reid and 3dpes."""
+_WEIGHT = 3000.0
+"""Pairs of two people that weigh as much. Chosen on the same sets."""
 _FEWEST = 100.0
 """Pairs of two people below which none is counted."""
 _TRUSTED = 0.5
@@ -55,9 +62,14 @@ def learn_against_rivals(compared: Compared) -> Compared:
         weight = sigmoid(log_odds[one, two].astype(np.float64))
         fitted = recalibrate(calibration, compared.evidence, compared.densities, pairs, weight)
         if certain.total < FEWEST:
-            calibration = _with_tail(fitted, pairs, 1.0 - weight, _TRUSTED)
+            fewer = _counted(fitted, pairs, 1.0 - weight)
+            if compared.generic:
+                fewer = _with_usual(fitted, fewer, float((1.0 - weight).sum()))
         else:
-            calibration = _with_tail(fitted, certain, certain.count, 1.0)
+            fewer = _counted(fitted, certain, certain.count, 1.0)
+        calibration = fitted
+        if fewer is not None and fitted.separable:
+            calibration = replace(fitted, tail=falling(fitted, fewer, fitted.different_cross))
     return replace(compared, calibration=calibration)
 
 
@@ -66,16 +78,27 @@ def _pairs(compared: Compared, one: Int64, two: Int64) -> Pairs:
     return Pairs.of(compared.distance[one, two].astype(np.float64), trust, compared.evidence.unlabelled_cross.tracklets)
 
 
-def _with_tail(calibration: Calibration, pairs: Pairs, two_people: Float64, trusted: float) -> Calibration:
-    """The calibration with its tail counted on `pairs`, each with a probability `two_people (P,)`; a share `trusted` of
-    the logarithm counts."""
-    if two_people.sum() < _FEWEST or not calibration.separable:
-        return calibration
+def _counted(calibration: Calibration, pairs: Pairs, two_people: Float64, trusted: float = _TRUSTED) -> Float64 | None:
+    """By how much fewer than foretold come near, as a logarithm `(B,)` by bins of distance, counted on `pairs`.
+
+    Each is a pair of two people with a probability `two_people (P,)`; a share `trusted` of the logarithm counts. None
+    where there are too few to tell."""
+    if two_people.sum() < _FEWEST:
+        return None
     different = calibration.different_cross
     edges = np.arange(0.0, different.location, BIN)
     distance = without_noise(different, pairs.distance, pairs.reliability)
-    counted = np.histogram(distance, edges, weights=two_people)[0]
-    fewer = log_ratio(different, float(two_people.sum()), counted)
-    if fewer is None:
-        return calibration
-    return replace(calibration, tail=falling(calibration, trusted * fewer, different))
+    fewer = log_ratio(different, float(two_people.sum()), np.histogram(distance, edges, weights=two_people)[0])
+    return None if fewer is None else trusted * fewer
+
+
+def _with_usual(calibration: Calibration, counted: Float64 | None, pairs: float) -> Float64:
+    """What was `counted (B,)` on so many pairs of two people, leaning on what is usual."""
+    different = calibration.different_cross
+    edges = np.arange(0.0, different.location, BIN)
+    scales = (different.location - (edges[1:] + edges[:-1]) / 2) / different.scale
+    usual = -np.clip(_MORE * (scales - _FROM), 0.0, _MOST)
+    if counted is None:
+        return usual
+    result: Float64 = (pairs * counted + _WEIGHT * usual) / (pairs + _WEIGHT)
+    return result

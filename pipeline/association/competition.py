@@ -6,11 +6,12 @@ o_ij the odds of tracklets i and j of two cameras, and a and b the shares of eit
 counterpart in the other, a match weighs w_ij = o_ij / (a b) against both having none, and its odds against all rivals
 are w_ij x_ij y_ij, where
 
-    x_ij = 1 / (1 + sum_k w_ik y_ik (1 - s_jk)),     y_ij = 1 / (1 + sum_k w_kj x_kj (1 - s_ik)).
+    x_ij = 1 / (1 + sum_k v_ik (1 - s_jk) / (1 + v_ik s_jk)),     v_ik = w_ik y_ik,     and y_ij alike.
 
 This is the loopy belief propagation of Williams and Lau (IEEE Trans. AES 50, 2014), but for s_jk, the probability that
-j and k are one person themselves: pieces of one visit do not compete. a and b are learned on the way, as the mean
-probability of having no counterpart.
+j and k are one person themselves: pieces of one visit, and the visits of who comes back, do not compete. However sure
+the pair of i and k is, i and j is then as likely as s_jk: for one rival x = s + (1 - s) / (1 + v). a and b are learned
+on the way, as the mean probability of having no counterpart.
 
 Within one camera coming back excludes less: there the geometric mean of both directions of
 o_ij / (c + sum_k o_ik (1 - s_jk)) is taken, the first step, with c from the share of pairs that are one person.
@@ -34,6 +35,9 @@ pku-reid and 3dpes."""
 _PASSERS_BY = 2.0
 """Tracklets without a counterpart that are added to those of each camera: a few that all seem to have one do not prove
 that all have. Chosen by hand."""
+_PIECES = 0.9
+"""Probability from which two tracklets of a camera are taken for pieces of one person. Below it s_jk in the denominator
+above is left out: of two who look alike, some are two people, and would lean on one sure counterpart."""
 _ROUNDS, _ENOUGH = 30, 1e-2
 """At most as many rounds of messages; when log-odds move by less they have come to rest."""
 
@@ -58,9 +62,7 @@ def weigh_rivals(
     members = [np.flatnonzero(camera == name) for name in np.unique(camera)]
     sides: list[_Side] = []
     for rows in members:
-        same = odds[np.ix_(rows, rows)] / (1.0 + odds[np.ix_(rows, rows)])
-        np.fill_diagonal(same, 1.0)
-        sides.append(_Side((1.0 - same).astype(np.float32), cannot[np.ix_(rows, rows)].astype(np.float32)))
+        sides.append(_side(odds[np.ix_(rows, rows)], cannot[np.ix_(rows, rows)]))
     result = log_odds.copy()
     for a, rows in enumerate(members):
         for b, columns in enumerate(members[: a + 1]):
@@ -82,10 +84,36 @@ def weigh_rivals(
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The n tracklets of one camera: `compete (n, n)` how far two are two people; `exclude` who cannot be one."""
+    """The n tracklets of one camera: `compete (n, n)` how far two are two people; `exclude` who cannot be one;
+    `two_people`, that of pairs that are no pieces of one person; and for each tracklet that has pieces these rows, and
+    the probabilities that they are."""
 
     compete: Float32
     exclude: Float32
+    two_people: Float32
+    pieces: tuple[tuple[int, Int64, Float32], ...]
+
+    def rivals(self, value: Float32) -> Float32:
+        """For each tracklet `(n, ...)` the sum over all others' `value (n, ...)`, as far as they compete with it."""
+        result = self.two_people @ value
+        for row, others, same in self.pieces:
+            one = same.reshape(-1, *(1,) * (value.ndim - 1))
+            result[row] += (value[others] * (1 - one) / (1 + value[others] * one)).sum(axis=0)
+        return result
+
+
+def _side(odds: Float32, cannot: Bool) -> _Side:
+    same = odds / (1.0 + odds)
+    np.fill_diagonal(same, 1.0)
+    compete = (1.0 - same).astype(np.float32)
+    near = same > _PIECES
+    np.fill_diagonal(near, False)
+    pieces = tuple(
+        (row, others, same[row, others])
+        for row in np.flatnonzero(near.any(axis=1)).tolist()
+        for others in (np.flatnonzero(near[row]),)
+    )
+    return _Side(compete, cannot.astype(np.float32), np.where(near, np.float32(0), compete), pieces)
 
 
 def _propagate(odds: Float32, left: _Side, right: _Side, together: Bool | None, none: Float64) -> Float32:
@@ -96,16 +124,14 @@ def _propagate(odds: Float32, left: _Side, right: _Side, together: Bool | None, 
 
     def rivals(weight: Float32, *, of_left: bool) -> Float32:
         """Sums over the other candidates of each pair's left, or right, tracklet."""
-
-        def summed(part: Float32, compete: tuple[Float32, Float32]) -> Float32:
-            return part @ compete[1] if of_left else compete[0] @ part
-
-        compete = left.compete, right.compete
-        if together is None:
-            return summed(weight, compete)
-        piece, rest = np.where(together, weight, np.float32(0)), np.where(together, np.float32(0), weight)
-        barred = summed(piece, (left.exclude, right.exclude))
-        return summed(rest, compete) + np.where(together, barred, summed(piece, compete))
+        side = right if of_left else left
+        value, now = (weight.T, together if together is None else together.T) if of_left else (weight, together)
+        if now is None:
+            result = side.rivals(value)
+        else:
+            piece, rest = np.where(now, value, np.float32(0)), np.where(now, np.float32(0), value)
+            result = side.rivals(rest) + np.where(now, side.exclude @ piece, side.rivals(piece))
+        return result.T if of_left else result
 
     a, b = none.tolist()
     x, y, result = np.ones_like(odds), np.ones_like(odds), np.zeros_like(odds)

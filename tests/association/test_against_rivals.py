@@ -64,6 +64,23 @@ def test_with_few_pairs_nothing_is_counted(world, visit, scene, prior):
     assert learn_against_rivals(alone) is alone, "nobody has a look"
 
 
+def test_of_an_embedder_without_a_prior_more_look_alikes_are_expected(world, visit, scene):
+    visits = [visit(person, camera, person + 1, 30 * person) for person in range(12) for camera in "AB"]
+    tracklets, embeddings = world(visits)
+    ordered = sorted(tracklets, key=lambda t: t.key)
+    constraints = build_constraints(
+        ordered, scene("A", "B"), duplicate_overlap=0.6, well_apart_overlap=0.2, slack_s=1.0
+    )
+    usable = usable_embeddings(ordered, embeddings)
+    learned = learn_against_rivals(compare(ordered, usable, constraints, None, centred=True)).calibration
+    tail = learned.tail
+    assert tail is not None
+    different = learned.different_cross
+    near, middle = different.location - 6.0 * different.scale, different.location - different.scale
+    added = tail.at(np.array([near, middle]), np.ones(2))
+    assert added[0] < -0.5 < -0.2 < added[1] < 0.05, "few pairs, so what is usual counts; none near the middle"
+
+
 def test_people_dressed_alike_are_linked_where_looks_suffice(world, visit, scene, prior):
     visits = [visit(person, camera, person + 1, 30 * person, 20, person % 5) for person in range(40) for camera in "AB"]
     tracklets, embeddings = world(visits, seed=2, view=0.5, alike=1.0)

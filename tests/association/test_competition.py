@@ -82,6 +82,17 @@ def test_pieces_of_one_visit_do_not_compete():
     assert pieces > 3.8
 
 
+def test_who_comes_back_to_two_cameras_is_one_person_however_sure_each_visit_is():
+    """0 and 1 in camera A, 2 and 3 in B: 0 with 2 and 1 with 3 are seen at once and sure, and so is who came back."""
+    visits = [(0, 2, 20.0), (1, 3, 20.0), (0, 3, 6.0), (1, 2, 6.0)]
+    back = [(0, 1, 5.0), (2, 3, 5.0)]
+    out = _weigh(visits + back, [0, 0, 1, 1], at_once=[(0, 2), (1, 3)])
+    assert out[0, 3] > 3.0 and out[1, 2] > 3.0, "-10 where a rival's odds counted without end"
+    assert out[0, 2] > 10.0
+    strangers = _weigh(visits, [0, 0, 1, 1], at_once=[(0, 2), (1, 3)])
+    assert strangers[0, 3] < -8.0, "two people still exclude one another"
+
+
 def test_who_cannot_be_the_person_is_no_rival():
     out = _weigh([(0, 1, 4.0), (0, 2, 4.0)], [0, 1, 1], cannot=[(0, 2)])
     assert out[0, 1] > 3.98
