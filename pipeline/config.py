@@ -201,10 +201,11 @@ class AssociationConfig(Section):
         default=True,
         description="Look for cameras that share a view and are not declared to, from who is seen in both at once.",
     )
-    match_views: bool = Field(
-        default=False,
+    match_views: Literal["auto"] | bool = Field(
+        default="auto",
         description="On one clock, put cameras without a calibration on one floor by people whom two of them see at "
-        "once, where these tell (docs/geometry.md). Some seconds of computing for each pair of cameras.",
+        "once, where these tell (docs/geometry.md). Some seconds of computing for each pair of cameras; `auto`: up to "
+        "six cameras.",
     )
     topology_rounds: int = Field(
         default=2,

@@ -85,11 +85,9 @@ def link_cameras(
         if alignment.on_one_clock:
             tracked, scene = on_one_clock(tracked, scene, alignment)
             purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
-    views = None
-    if config.association.match_views:
-        views, scene = on_matched_floor(tracked, scene)
-        if views is not None and views.calibrations:
-            purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
+    views, scene = on_matched_floor(tracked, scene, config.association.match_views)
+    if views is not None and views.calibrations:
+        purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
     result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)
     people, numbers = renumber(result.trajectories, _origin(purified, corrected), memory.numbers)
     by_camera = {

@@ -82,21 +82,21 @@ def test_strangers_are_not_matched(scene: FloorScene) -> None:
 def test_cameras_get_a_rough_floor_that_links_people(scene: FloorScene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_matching, "_MOST_TRIED", 400)  # for speed
     without, links = bare(scene), {}
-    for wanted in (False, True):
+    for wanted in (False, True, "auto"):
         config = Config.model_validate({"association": {"match_views": wanted}})
         done = track(without, config, without.start_s)
         linked = link_cameras(done, Scene(without.cameras, "common"), config, None, 4)
         several = [p for p in linked.result.trajectories if len({t.camera_id for t in p.tracklets}) > 1]
         links[wanted] = len(several)
         assert all(outcome.camera.calibration is None for outcome in linked.outcomes), "a rough floor is no result"
-        assert (linked.views is not None) == wanted
+        assert (linked.views is not None) == bool(wanted)
         if linked.views is not None:
             assert sorted(linked.views.calibrations) == [camera.id for camera in scene.cameras]
             assert "see one floor" in linked.views.told()
             told = association_report(linked)["matched_views"]
             assert [one["accepted"] for one in told] == [match.accepted for match in linked.views.matches]
     assert links[False] == 0
-    assert links[True] >= 6
+    assert links[True] == links["auto"] >= 6
 
 
 def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
@@ -104,11 +104,17 @@ def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
 ) -> None:
     done = track(bare(scene), Config(), scene.start_s)
     unknown = Scene(bare(scene).cameras, "unknown")
-    assert on_matched_floor(done, unknown) == (None, unknown)
+    assert on_matched_floor(done, unknown, True) == (None, unknown)
     assert "without two cameras on one clock" in caplog.text
     mixed = Scene((scene.cameras[0], *bare(scene).cameras[1:]), "common")
-    assert on_matched_floor(done, mixed) == (None, mixed)
+    assert on_matched_floor(done, mixed, True) == (None, mixed)
     assert f"for {scene.cameras[0].id} has a calibration" in caplog.text
+    caplog.clear()
+    many = Scene(tuple(replace(bare(scene).cameras[0], id=f"c{n}") for n in range(7)), "common")
+    for case in (unknown, mixed, many):  # unasked it is no fault
+        assert on_matched_floor(done, case, "auto") == (None, case)
+    assert on_matched_floor(done, Scene(bare(scene).cameras, "common"), False)[0] is None
+    assert not caplog.records
     nobody = calibrate_by_people([], bare(scene).cameras)
     assert nobody.calibrations == {}
     assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
