@@ -6,6 +6,8 @@ For each pair of views the homography of feet that `pipeline.ground.view_matchin
 what the truth says of it: people seen at once by both, and how far the homography is off for them, in their heights.
 `--apart`: the second view of each pair is of another time (the second half against the first), so that none is right.
 Synthetic (--sets synthetic): three views of one room a seed, and each of them with one of the seed before.
+Rooms (--sets rooms): four cameras in three rooms that people walk between, two of them in one room, and each with those
+of the seed before; few people and many; counts alone.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.floor_scenes import FloorScene, campus_scene, pets_scene, settings, synthetic_views, track
+from benchmarks.floor_scenes import (
+    FloorScene,
+    campus_scene,
+    pets_scene,
+    settings,
+    synthetic_scene,
+    synthetic_views,
+    track,
+)
 from pipeline.ground.view_feet import Feet, feet_of, transfer
 from pipeline.ground.view_matching import ViewMatch, match_views
 from pipeline.types import Float64
@@ -63,15 +73,47 @@ def synthetic(seeds: Sequence[int], rung: str) -> None:
         before = [feet for _, feet in views]
 
 
+def rooms(seeds: Sequence[int], rung: str, people: int, seconds: float) -> str:
+    """A line of counts: pairs that share a room, and pairs that do not."""
+    same: list[ViewMatch | None] = []
+    apart: list[ViewMatch | None] = []
+    before: list[tuple[str, Feet]] = []
+    for seed in seeds:
+        scene = synthetic_scene(seed, rung, people=people, cameras=4, seconds=seconds)
+        done = track(scene, settings(), dict.fromkeys(scene.start_s, 0.0))
+        views = [(o.camera.id, feet_of(o.tracklets, np.arange(int(seconds) - 2), o.camera.size_wh)) for o, _ in done]
+        for (one, a), (two, b) in combinations(views, 2):
+            (same if (one, two) == ("cam1", "cam2") else apart).append(match_views(one, a, two, b))
+        apart += [match_views(one, a, "other", b) for one, a in views for _, b in before]
+        before = views
+    told = [match for match in apart if match is not None]
+    held, feet = max((m.held_out for m in told), default=0.0), max((m.feet for m in told), default=0)
+    right, wrong = (sum(m is not None and m.accepted for m in matches) for matches in (same, apart))
+    cells = [f"{rung}, {people}, {seconds:.0f} s", f"{right} of {len(same)}", f"{wrong} of {len(apart)}"]
+    return f"| {' | '.join(cells)} | {held:.2f} | {feet} |"
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", choices=("campus", "pets", "synthetic"), default=["campus"])
+    parser.add_argument(
+        "--sets", nargs="+", choices=("campus", "pets", "synthetic", "rooms"), default=["campus"], help="rooms: alone"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--rung", default="easy", help="of the synthetic world")
+    parser.add_argument("--people", nargs="+", type=int, default=[2, 5, 10, 25], help="of --sets rooms")
+    parser.add_argument("--seconds", nargs="+", type=float, default=[60.0, 120.0], help="of --sets rooms")
     parser.add_argument("--apart", action="store_true")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     args = parser.parse_args()
+    if args.sets == ["rooms"]:
+        print(
+            "| rung, people | one room accepted | apart accepted | held out, most | feet, most |\n|---|---|---|---|---|"
+        )
+        for people in args.people:
+            for seconds in args.seconds:
+                print(rooms(args.seeds, args.rung, people, seconds), flush=True)
+        return
     print("| views | seed | held out | by chance | accepted | seen by both, truth | off, heights |")
     print("|---|---|---|---|---|---|---|")
     for name in args.sets:

@@ -253,7 +253,7 @@ def _tell(
     if linked.alignment is not None:
         for line in linked.alignment.lines():
             log.info("clock: %s", line)
-    if linked.views is not None:
+    if linked.views is not None and linked.views.matches:
         log.info("views: %s", linked.views.told())
     if removed:
         log.info("removed, as it told of the people before: %s", ", ".join(removed))

@@ -249,7 +249,7 @@ def tell(state: RunState, directory: RunDirectory) -> None:
     if state.linked.alignment is not None:
         for line in state.linked.alignment.lines():
             log.info("clock: %s", line)
-    if state.linked.views is not None:
+    if state.linked.views is not None and state.linked.views.matches:
         log.info("views: %s", state.linked.views.told())
     for line in (*report.fallback_reasons, *report.warnings):
         log.info("association: %s", line)

@@ -43,16 +43,23 @@ class MatchedViews:
                 "held_out": match.held_out,
                 "by_chance": match.by_chance,
                 "off_heights": match.off_heights,
+                "feet": match.feet,
                 "accepted": match.accepted,
             }
             for match in self.matches
         ]
 
     def told(self) -> str:
-        """The result in a line."""
+        """The result in a line, with its evidence."""
         if not self.calibrations:
             return f"none of {len(self.matches)} pairs of cameras could be put on one floor by people seen at once"
-        return f"{', '.join(sorted(self.calibrations))} see one floor, found from people seen at once"
+        evidence = [
+            f"{m.one} and {m.two} {100 * m.held_out:.0f} % of the feet, {100 * m.by_chance:.0f} % by chance"
+            for m in self.matches
+            if m.accepted and m.one in self.calibrations
+        ]
+        names = ", ".join(sorted(self.calibrations))
+        return f"{names} see one floor, found from people seen at once ({'; '.join(evidence)})"
 
 
 def calibrate_by_people(tracklets: Sequence[Tracklet], cameras: Sequence[Camera]) -> MatchedViews:

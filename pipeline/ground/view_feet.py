@@ -76,7 +76,7 @@ def _apart(matrix: Float64, a: Feet, b: Feet) -> tuple[Float64, Bool]:
     """Distances `(H, S, P, Q)` of a's feet from b's in heights of b's people, and which of a's are in b's view."""
     moved, weight = transfer(matrix, np.nan_to_num(a.at, nan=-1e5))
     known = np.isfinite(a.height)
-    side = np.sign(np.median(weight[:, known], axis=1))[:, None, None]
+    side = np.sign(np.median(weight[:, known], axis=1))[:, None, None] if known.any() else 1.0
     inside = known & (weight * side > 0) & (moved > 0).all(axis=-1) & (moved < np.array(b.size_wh)).all(axis=-1)
     apart = np.linalg.norm(moved[:, :, :, None] - b.at[None, :, None], axis=-1) / b.height[None, :, None]
     return np.where(np.isfinite(apart) & inside[..., None], apart, _FAR), inside

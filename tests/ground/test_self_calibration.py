@@ -93,6 +93,7 @@ def test_cameras_get_a_rough_floor_that_links_people(scene: FloorScene, monkeypa
         if linked.views is not None:
             assert sorted(linked.views.calibrations) == [camera.id for camera in scene.cameras]
             assert "see one floor" in linked.views.told()
+            assert "% by chance" in linked.views.told()
             told = association_report(linked)["matched_views"]
             assert [one["accepted"] for one in told] == [match.accepted for match in linked.views.matches]
     assert links[False] == 0
@@ -118,3 +119,19 @@ def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
     nobody = calibrate_by_people([], bare(scene).cameras)
     assert nobody.calibrations == {}
     assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
+
+
+def test_a_view_that_nobody_is_in_at_the_time_is_no_fault() -> None:
+    at = np.array([[[100.0, 300.0]]])
+    one = Feet(at, np.full((1, 1), 100.0), np.array([[0]]), (640, 480))
+    nobody = Feet(at * np.nan, np.full((1, 1), np.nan), np.array([[-1]]), (640, 480))
+    assert score(SHIFT[None], one, nobody)[1].tolist() == [0.0]
+    assert score(SHIFT[None], nobody, nobody)[1].tolist() == [0.0]
+
+
+def test_a_share_of_a_few_feet_is_no_evidence() -> None:
+    sure = view_matching.ViewMatch("a", "b", np.eye(3), 0.9, 0.05, 0.03, 6)
+    assert sure.accepted
+    assert not replace(sure, feet=5).accepted
+    assert not replace(sure, held_out=0.24).accepted
+    assert not replace(sure, by_chance=0.5).accepted
