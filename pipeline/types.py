@@ -72,6 +72,8 @@ class Calibration:
     """k1, k2, p1, p2[, k3[, k4, k5, k6]] of the lens."""
     error_m: float = 0.0
     """One sigma, m, by which the calibration itself is wrong (from the residuals of its points); 0 = not known."""
+    floor: int = 0
+    """Which floor: metres of two floors do not compare. A site that was calibrated has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ def _witnesses(ordered: Sequence[Tracklet], tracks: FloorTracks, scene: Scene, s
     for row in by_start.tolist():
         alive = [other for other in alive if stop[other] > tracks.start[row]]
         for other in alive:
-            if frozenset((ordered[row].camera_id, ordered[other].camera_id)) in scene.overlapping:
+            views = frozenset((ordered[row].camera_id, ordered[other].camera_id))
+            if views in scene.overlapping and tracks.floor[row] == tracks.floor[other]:
                 left.append(row)
                 right.append(other)
         alive.append(row)

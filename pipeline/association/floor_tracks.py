@@ -47,6 +47,8 @@ class FloorTracks:
     """`(N, 2)` m/s, one sigma of each component of the velocity."""
     camera: Int64
     """`(N,)` numbers."""
+    floor: Int64
+    """`(N,)` numbers of floors (`Calibration.floor`); positions on two of them do not compare."""
 
     @property
     def placed(self) -> Bool:
@@ -72,6 +74,7 @@ def floor_tracks(tracklets: Sequence[Tracklet], scene: Scene, offsets_s: dict[st
     """
     cameras = {camera.id: camera for camera in scene.cameras}
     names = {name: n for n, name in enumerate(sorted({t.camera_id for t in tracklets}))}
+    floors = {camera.id: camera.calibration.floor for camera in scene.cameras if camera.calibration is not None}
     count = len(tracklets)
     ones: list[_One] = []
     end_time = np.full((count, 2), np.nan)
@@ -102,6 +105,7 @@ def floor_tracks(tracklets: Sequence[Tracklet], scene: Scene, offsets_s: dict[st
         end_velocity=end_velocity,
         end_speed_sigma=end_speed_sigma,
         camera=np.array([names[t.camera_id] for t in tracklets], np.int64),
+        floor=np.array([floors.get(t.camera_id, 0) for t in tracklets], np.int64),
     )
 
 

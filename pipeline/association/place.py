@@ -75,20 +75,25 @@ def floor_area(tracks: FloorTracks) -> float:
     """The floor people are found on, m^2: how many times more room there is than if all were at one place.
 
     `1 / sum p^2` over cells of 2 m, p being the share of positions in a cell: two people drawn from the same positions
-    are in one cell with that probability. A few positions far out, which are mostly wrong, hardly count.
+    are in one cell with that probability. A few positions far out, which are mostly wrong, hardly count. With several
+    floors, of two that are on one.
     """
-    known = tracks.xy[np.isfinite(tracks.xy[:, 0])]
-    if len(known) < 2:
+    known = np.isfinite(tracks.xy[:, 0])
+    if known.sum() < 2:
         return _LEAST_FLOOR_M2
-    cells = np.unique(np.floor(known / _CELL_M), axis=0, return_counts=True)[1]
-    share = cells / cells.sum()
-    return max(float(_CELL_M**2 / np.square(share).sum()), _LEAST_FLOOR_M2)
+    floor = np.repeat(tracks.floor, np.diff(tracks.first))[known]
+    cell = np.column_stack([floor, np.floor(tracks.xy[known] / _CELL_M)])
+    one_cell, one_floor = (
+        float(np.square(np.unique(of, axis=0, return_counts=True)[1] / len(of)).sum()) for of in (cell, floor)
+    )
+    return max(_CELL_M**2 * one_floor / one_cell, _LEAST_FLOOR_M2)
 
 
 def place_log_odds(tracks: FloorTracks, left: Int64, right: Int64, floor_m2: float, slack_s: float) -> Float64:
-    """Log-likelihood ratios `(P,)` of pairs of rows; 0 where one has no position, within +-12."""
+    """Log-likelihood ratios `(P,)` of pairs of rows; 0 where one has no position or they are on two
+    floors, within +-12."""
     result = np.zeros(len(left))
-    both = tracks.placed[left] & tracks.placed[right]
+    both = tracks.placed[left] & tracks.placed[right] & (tracks.floor[left] == tracks.floor[right])
     for start in range(0, len(left), _BLOCK):
         rows = start + np.flatnonzero(both[start : start + _BLOCK])
         if not len(rows):
@@ -130,6 +135,7 @@ def seen_at_once(tracks: FloorTracks, left: Int64, right: Int64) -> Bool:
     """Which of P pairs have a common instant `(P,)` in two cameras."""
     result = np.zeros(len(left), np.bool_)
     both = tracks.placed[left] & tracks.placed[right] & (tracks.camera[left] != tracks.camera[right])
+    both &= tracks.floor[left] == tracks.floor[right]
     for start in range(0, len(left), _BLOCK):
         rows = start + np.flatnonzero(both[start : start + _BLOCK])
         if len(rows):

@@ -37,8 +37,11 @@ def seen_floor(camera: Camera) -> frozenset[Cell]:
 
 
 def overlapping_cameras(cameras: Sequence[Camera]) -> frozenset[frozenset[str]]:
-    """Pairs of camera ids that see at least three common cells of floor."""
+    """Pairs of camera ids that see at least three common cells of one floor."""
     seen = {camera.id: seen_floor(camera) for camera in cameras}
+    floor = {camera.id: camera.calibration.floor for camera in cameras if camera.calibration is not None}
     return frozenset(
-        frozenset(pair) for pair in combinations(sorted(seen), 2) if len(seen[pair[0]] & seen[pair[1]]) >= _LEAST_CELLS
+        frozenset((one, two))
+        for one, two in combinations(sorted(floor), 2)
+        if floor[one] == floor[two] and len(seen[one] & seen[two]) >= _LEAST_CELLS
     )

@@ -29,7 +29,8 @@ _LEAST_FEET = 20
 
 @dataclass(frozen=True, slots=True)
 class MatchedViews:
-    """All pairs of views that were compared, and what came of it: rough calibrations of the cameras on one floor."""
+    """All pairs of views that were compared, and what came of it: rough calibrations of cameras that share a floor, one
+    floor or several."""
 
     matches: tuple[ViewMatch, ...]
     calibrations: Mapping[str, Calibration]
@@ -58,12 +59,15 @@ class MatchedViews:
             for m in self.matches
             if m.accepted and m.one in self.calibrations
         ]
-        names = ", ".join(sorted(self.calibrations))
-        return f"{names} see one floor, found from people seen at once ({'; '.join(evidence)})"
+        floors: dict[int, list[str]] = {}
+        for name in sorted(self.calibrations):
+            floors.setdefault(self.calibrations[name].floor, []).append(name)
+        groups = " and ".join(f"{', '.join(names)} see one floor" for names in floors.values())
+        return f"{groups}, found from people seen at once ({'; '.join(evidence)})"
 
 
 def calibrate_by_people(tracklets: Sequence[Tracklet], cameras: Sequence[Camera]) -> MatchedViews:
-    """`cameras`: those without a calibration, on one clock. The largest group that accepted pairs connect gets one."""
+    """`cameras`: those without a calibration, on one clock. Every group that accepted pairs connect gets a floor."""
     by_camera = {camera.id: [t for t in tracklets if t.camera_id == camera.id] for camera in cameras}
     seconds = _seconds([t for own in by_camera.values() for t in own])
     feet = {camera.id: feet_of(by_camera[camera.id], seconds, camera.size_wh) for camera in cameras}
@@ -71,12 +75,12 @@ def calibrate_by_people(tracklets: Sequence[Tracklet], cameras: Sequence[Camera]
     told = tuple(match for match in matches if match is not None)
     accepted = [match for match in told if match.accepted]
     scales = {name: scale for name in feet if (scale := _scale(feet[name])) is not None}
-    best: dict[str, Calibration] = {}
+    every: dict[str, Calibration] = {}
     for name in sorted(scales, key=lambda n: (-sum(m.held_out for m in accepted if n in (m.one, m.two)), n)):
-        if name not in best:
-            found = _spread(name, scales[name], accepted)
-            best = found if len(found) > max(len(best), 1) else best
-    return MatchedViews(told, best)
+        if name not in every and len(group := _spread(name, scales[name], accepted)) > 1:
+            number = len({calibration.floor for calibration in every.values()})
+            every |= {member: replace(calibration, floor=number) for member, calibration in group.items()}
+    return MatchedViews(told, every)
 
 
 def with_calibrations(cameras: Sequence[Camera], found: MatchedViews) -> tuple[Camera, ...]:

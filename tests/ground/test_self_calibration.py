@@ -10,10 +10,13 @@ import pytest
 from benchmarks.clocks import tracked
 from benchmarks.floor_scenes import FloorScene, synthetic_views, track
 from commands.track_outputs import association_report
+from pipeline.association.floor_tracks import floor_tracks
+from pipeline.association.place import floor_area, place_log_odds, seen_at_once
 from pipeline.config import Config
 from pipeline.ground import view_matching
 from pipeline.ground.floor import to_floor
-from pipeline.ground.self_calibration import calibrate_by_people
+from pipeline.ground.overlap import overlapping_cameras
+from pipeline.ground.self_calibration import calibrate_by_people, with_calibrations
 from pipeline.ground.view_feet import Feet, feet_of, partners, score, transfer
 from pipeline.ground.view_matching import match_views
 from pipeline.stages.floor import on_matched_floor
@@ -135,3 +138,33 @@ def test_a_share_of_a_few_feet_is_no_evidence() -> None:
     assert not replace(sure, feet=5).accepted
     assert not replace(sure, held_out=0.24).accepted
     assert not replace(sure, by_chance=0.5).accepted
+
+
+def test_two_rooms_get_a_floor_each_and_their_places_do_not_compare(
+    scene: FloorScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are put where their own surest view has its zero: one upon the other, were they taken for one floor."""
+    monkeypatch.setattr(view_matching, "_MOST_TRIED", 400)  # for speed
+    rooms = (scene, synthetic_views(33, "easy", people=10, views=2, seconds=90.0))
+    tracklets, cameras = [], []
+    for number, room in enumerate(rooms):
+        cameras += [replace(camera, id=f"{number}{camera.id}") for camera in bare(room).cameras[:2]]
+        tracklets += [replace(t, key=(f"{number}{t.camera_id}", t.key[1])) for t in tracked(room)]
+    names = [camera.id for camera in cameras]
+    tracklets = [t for t in tracklets if t.camera_id in names]
+    found = calibrate_by_people(tracklets, cameras)
+    assert sorted(found.calibrations) == sorted(names)
+    floors = [found.calibrations[name].floor for name in names]
+    assert floors[0] == floors[1] != floors[2] == floors[3]
+    assert found.told().count("see one floor") == 2
+    placed = with_calibrations(cameras, found)
+    assert overlapping_cameras(placed) == {frozenset(names[:2]), frozenset(names[2:])}
+    on_floor = floor_tracks(tracklets, Scene(placed, "common"))
+    one, two = np.indices((len(tracklets),) * 2).reshape(2, -1)
+    other = on_floor.floor[one] != on_floor.floor[two]
+    log_odds = place_log_odds(on_floor, one, two, floor_area(on_floor), 0.25)
+    assert not log_odds[other].any()
+    assert not seen_at_once(on_floor, one, two)[other].any()
+    assert log_odds[~other].max() > 3
+    alone = floor_tracks([t for t in tracklets if t.camera_id in names[:2]], Scene(placed, "common"))
+    assert floor_area(on_floor) < 2 * floor_area(alone), "two floors are no larger than one"
