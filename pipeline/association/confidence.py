@@ -17,8 +17,8 @@ from pipeline.association.linkage import Merge
 from pipeline.types import Float32, Float64, Int64
 
 RATES_UNCERTAIN_BY = 3.0
-"""Factor within which the share of false links lay in 47 of 52 rows of the benchmark on held-out people, that of missed
-links in 48, and within 2 of a rate that the counts allow 101 of 104 (docs/association.md, "Doubt")."""
+"""Factor within which the share of false links lay in 48 of 52 rows of the benchmark on held-out people, that of missed
+links in 48, and within 2 of a rate that the counts allow 103 of 104 (docs/association.md, "Doubt")."""
 
 
 @dataclass(frozen=True, slots=True)
