@@ -21,6 +21,9 @@ RATES_UNCERTAIN_BY = 3.0
 links in 48, and within 2 of a rate that the counts allow 103 of 104 (docs/association.md, "Doubt")."""
 
 
+_HALF_A_LINK = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """`merge (M,)` probability of each joining; `row (N,)` that a row belongs to its group (1 where alone)."""
@@ -32,10 +35,13 @@ class Doubt:
     at."""
 
     def missed_rate(self) -> float | None:
-        """`missed` as a share of it and of the true joinings made; None where there are none of either."""
+        """`missed` as a share of it and of the true joinings made; None where there are none of either, and where none
+        was made and not even half of one is expected: a share of that would be all, and say nothing."""
         if self.missed is None:
             return None
         made = float(self.merge.sum())
+        if not len(self.merge) and self.missed < _HALF_A_LINK:
+            return None
         return self.missed / (self.missed + made) if self.missed + made > 0.0 else None
 
 

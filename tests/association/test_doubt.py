@@ -77,6 +77,12 @@ def test_the_missed_are_a_share_of_them_and_of_the_true_links_made() -> None:
     assert doubt.missed_rate() is None
 
 
+def test_where_nothing_was_made_and_hardly_anything_is_missed_no_share_is_told() -> None:
+    nothing = judge(np.zeros((3, 3), np.float32), np.arange(3), [])
+    assert replace(nothing, missed=0.1).missed_rate() is None, "100 % before"
+    assert replace(nothing, missed=2.0).missed_rate() == 1.0
+
+
 def test_nobody_to_link_is_nobody_missed() -> None:
     assert missed({}, [0], [0], made=()) == 0.0
     doubt = judge(np.zeros((1, 1), np.float32), np.zeros(1, np.int64), [])

@@ -121,7 +121,7 @@ def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
     assert not caplog.records
     nobody = calibrate_by_people([], bare(scene).cameras)
     assert nobody.calibrations == {}
-    assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
+    assert nobody.told() == "no two cameras show people at once for long enough (45 s) to compare their views"
 
 
 def test_a_view_that_nobody_is_in_at_the_time_is_no_fault() -> None:
