@@ -95,7 +95,7 @@ def _counted(calibration: Calibration, pairs: Pairs, two_people: Float64, truste
 def _with_usual(calibration: Calibration, counted: Float64 | None, pairs: float) -> Float64:
     """What was `counted (B,)` on so many pairs of two people, leaning on what is usual."""
     different = calibration.different_cross
-    edges = np.arange(0.0, different.location, BIN)
+    edges = np.arange(0.0, max(different.location, 2 * BIN), BIN)
     scales = (different.location - (edges[1:] + edges[:-1]) / 2) / different.scale
     usual = -np.clip(_MORE * (scales - _FROM), 0.0, _MOST)
     if counted is None:

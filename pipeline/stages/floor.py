@@ -30,6 +30,8 @@ def on_matched_floor(
     """
     clocked = [c for c in scene.cameras if scene.clock != "unknown" or c.id in scene.on_one_clock]
     calibrated = [camera.id for camera in scene.cameras if camera.calibration is not None]
+    if wanted == "auto" and not calibrated and len(clocked) > _MOST_UNASKED:
+        log.info("views are not matched unasked with %d cameras; association.match_views=true does", len(clocked))
     if not wanted or (wanted == "auto" and (calibrated or not 2 <= len(clocked) <= _MOST_UNASKED)):
         return None, scene
     if calibrated:
