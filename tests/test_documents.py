@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -74,3 +75,23 @@ def test_a_score_that_is_a_fraction_would_be_seen():
         "mAP of 0.8241",
         "0.915",
     ]
+
+
+def test_the_scores_of_the_bundled_mgn_are_those_of_its_card():
+    """The page beside the weights, docs/reid.md and README, against the card that is shipped with them."""
+    folder = ROOT / "reid/weights"
+    scores = json.loads((folder / "passerby_mgn_light.json").read_text(encoding="utf-8"))["metrics"]
+    wanted = {name: f"{100 * value:.1f}" for name, value in scores.items()}
+    cuhk03, single = (
+        f"{wanted['cuhk03_held_out_100/rank1']} / {wanted['cuhk03_held_out_100/map']}",
+        (wanted["cuhk03_held_out_100/single_shot_rank1"]),
+    )
+    viper, prid = (f"{wanted[f'{name}/rank1']} / {wanted[f'{name}/map']}" for name in ("viper", "prid2011"))
+    page, reid, readme = (
+        path.read_text(encoding="utf-8")
+        for path in (folder / "passerby_mgn_light.md", ROOT / "docs/reid.md", ROOT / "README.md")
+    )
+    assert re.search(rf"\| this model, [^|]*\| {cuhk03}, {single} \| {viper} \| {prid} \|", page)
+    assert f"| bundled passerby_mgn_light | {cuhk03} | {single} | {viper} | {prid} |" in reid
+    assert f"| CUHK03, 100 people held back | {wanted['cuhk03_held_out_100/rank1']} |" in readme
+    assert f"| VIPeR / PRID2011, never seen | {wanted['viper/rank1']} / {wanted['prid2011/rank1']} |" in readme

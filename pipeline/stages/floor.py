@@ -41,5 +41,9 @@ def on_matched_floor(
         log.warning("association.match_views: nothing is matched without two cameras on one clock (--clock)")
         return None, scene
     found = calibrate_by_people([tracklet for outcome, _ in tracked for tracklet in outcome.tracklets], clocked)
+    if wanted is True and not found.matches:
+        log.warning(
+            "association.match_views: no two cameras show people at once for the 45 s that comparing them wants"
+        )
     cameras = with_calibrations(scene.cameras, found)
     return found, replace(scene, cameras=cameras, overlapping=scene.overlapping | overlapping_cameras(cameras))

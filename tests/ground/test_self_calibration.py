@@ -114,14 +114,19 @@ def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
     assert on_matched_floor(done, mixed, True) == (None, mixed)
     assert f"for {scene.cameras[0].id} has a calibration" in caplog.text
     caplog.clear()
+    caplog.set_level("INFO")
     many = Scene(tuple(replace(bare(scene).cameras[0], id=f"c{n}") for n in range(7)), "common")
     for case in (unknown, mixed, many):  # unasked it is no fault
         assert on_matched_floor(done, case, "auto") == (None, case)
     assert on_matched_floor(done, Scene(bare(scene).cameras, "common"), False)[0] is None
-    assert all(record.levelname == "INFO" for record in caplog.records)
+    assert [record.message for record in caplog.records] == [
+        "views are not matched unasked with 7 cameras; association.match_views=true does"
+    ]
+    on_matched_floor([], Scene(bare(scene).cameras, "common"), True)
+    assert "the 45 s that comparing them wants" in caplog.text
     nobody = calibrate_by_people([], bare(scene).cameras)
     assert nobody.calibrations == {}
-    assert nobody.told() == "no two cameras show people at once for long enough (45 s) to compare their views"
+    assert nobody.told() == "none of 0 pairs of cameras could be put on one floor by people seen at once"
 
 
 def test_a_view_that_nobody_is_in_at_the_time_is_no_fault() -> None:
