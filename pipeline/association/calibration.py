@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.association.confidence import sigmoid
 from pipeline.association.prior import SCALE_OF_STD, Densities, Density
 from pipeline.types import Float64
 
@@ -218,8 +219,7 @@ def _responsibility(same: Density, different: Density, share: float, pairs: Pair
     odds = likelihood_ratio(same, different, pairs.distance, pairs.reliability) + np.log(share) - np.log1p(-share)
     if tail is not None:
         odds += tail.at(pairs.distance, pairs.reliability)
-    result: Float64 = 1.0 / (1.0 + np.exp(-odds))
-    return result
+    return sigmoid(odds)
 
 
 def _surplus(weight: Float64) -> Float64:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.association.calibration import Calibration
+from pipeline.association.confidence import MOST_LOG_ODDS
 from pipeline.association.crowd import Crowd
 from pipeline.types import Bool, Float32, Float64, Int64
 
@@ -138,7 +139,7 @@ def _weighed(
         left, right, odds = left[keep], right[keep], odds[keep]
         odds += beside(left, right)
     keep = np.flatnonzero(odds >= gate.log_odds)
-    return Pairs(left[keep], right[keep], odds[keep].astype(np.float32))
+    return Pairs(left[keep], right[keep], np.minimum(odds[keep], MOST_LOG_ODDS).astype(np.float32))
 
 
 def pairs_in_reach(crowd: Crowd, rows: Int64, window_s: float) -> Iterator[tuple[Int64, Int64]]:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pipeline.association.confidence import MOST_LOG_ODDS
 from pipeline.types import Bool, Float32, Float64, Int64
 
 _ALONE_FLOOR = 0.3
@@ -53,9 +54,10 @@ def weigh_rivals(
 ) -> Float32:
     """Log-odds `(N, N)` of each pair against the rivals of both its members, from pairwise `log_odds (N, N)`.
 
-    `cannot (N, N)` pairs are no rivals; `camera (N,)` numbers; shares as in Calibration; `at_once (N, N)` pairs judged
-    at common instants. O(n^3) a round, in BLAS.
+    They end at MOST_LOG_ODDS. `cannot (N, N)` pairs are no rivals; `camera (N,)` numbers; shares as in Calibration;
+    `at_once (N, N)` pairs judged at common instants. O(n^3) a round, in BLAS.
     """
+    log_odds = np.minimum(log_odds, np.float32(MOST_LOG_ODDS))
     odds = np.exp(log_odds, dtype=np.float32)
     odds[cannot] = 0.0
     np.fill_diagonal(odds, 0.0)

@@ -22,6 +22,9 @@ links in 48, and within 2 of a rate that the counts allow 103 of 104 (docs/assoc
 
 
 _HALF_A_LINK = 0.5
+MOST_LOG_ODDS = 50.0
+"""Where sums of log-odds end. All evidence there is today adds up to less; odds of e^50 by the rivals of 50,000 still
+fit float32."""
 
 
 @dataclass(frozen=True, slots=True)

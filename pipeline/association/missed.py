@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from pipeline.association.confidence import sigmoid
 from pipeline.types import Bool, Float32, Float64, Int64
 
 UNLIKE = 0.01
@@ -36,7 +37,7 @@ def missed_joinings(
     size = np.bincount(labels, minlength=groups).astype(np.float64)
     mean = (member @ (member @ log_odds.astype(np.float64)).T) / np.outer(size, size)
     barred = (member @ (member @ cannot.astype(np.float32)).T) > 0
-    doubtful = float((1.0 / (1.0 + np.exp(-mean[np.triu(~barred, 1)]))).sum())
+    doubtful = float(sigmoid(mean[np.triu(~barred, 1)]).sum())
     joinings = float(made.sum()) + doubtful
     unsuspected = UNLIKE / (1.0 - UNLIKE) * joinings
     mistaken = float((1.0 - made[of_two]).sum()) * min(1.0, 2.0 * joinings / len(labels))

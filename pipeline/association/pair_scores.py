@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.association.calibration import Calibration
 from pipeline.association.candidates import Gate, Pairs, before_looking, looks, search
+from pipeline.association.confidence import MOST_LOG_ODDS
 from pipeline.association.crowd import Crowd
 from pipeline.association.pair_evidence import EvidenceName, PairEvidence
 from pipeline.association.sparse_rivals import Rivals, sum_rivals
@@ -92,7 +93,7 @@ class PairScores:
         for part in self.beside(one, two).values():
             value += part
         value[barred(self.crowd, one, two, self.config, self.veto)] = -np.inf
-        odds[new] = value
+        odds[new] = np.minimum(value, MOST_LOG_ODDS)
         return np.round(odds - self.rivals.against(left, right, own), 5)
 
 

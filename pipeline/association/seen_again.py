@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.association.calibration import Calibration
 from pipeline.association.candidates import Pairs
+from pipeline.association.confidence import sigmoid
 from pipeline.association.crowd import Crowd
 from pipeline.association.joining import Joining
 from pipeline.association.pair_scores import PairScores
@@ -49,7 +50,7 @@ def share_alone(crowd: Crowd, pairs: Pairs, calibration: Calibration, window_s: 
 
 def not_yet_said(alone: float, pairs: Pairs, rivals: Rivals) -> float:
     """What -log `alone` adds to log-odds against rivals, which hold each camera's own part of it already."""
-    weight = 1.0 / (1.0 + np.exp(-pairs.log_odds.astype(np.float64)))
+    weight = sigmoid(pairs.log_odds.astype(np.float64))
     if not weight.sum() > 0.0:
         return 0.0
     camera = rivals.camera

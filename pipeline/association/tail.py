@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline.association.calibration import Calibration, Evidence, Tail, calibrate, without_noise
 from pipeline.association.candidates import pairs_in_reach
+from pipeline.association.confidence import sigmoid
 from pipeline.association.constraints import common_overlap
 from pipeline.association.crowd import Crowd
 from pipeline.association.prior import Densities, Density
@@ -160,5 +161,4 @@ def _of_block(crowd: Crowd, rows: Int64, columns: Int64, different: Density, con
 
 def _below(density: Density, distance: Float64) -> Float64:
     """Share of the logistic `density` below each distance."""
-    result: Float64 = 1.0 / (1.0 + np.exp((density.location - distance) / density.scale))
-    return result
+    return sigmoid((distance - density.location) / density.scale)

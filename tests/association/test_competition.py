@@ -75,6 +75,14 @@ def test_a_far_better_match_keeps_its_odds():
     assert out[0, 2] < -2.5
 
 
+def test_log_odds_of_any_size_are_weighed_without_a_warning():
+    """200 is more than float32 can take to odds; two such rivals share as two of 9 do."""
+    out = _weigh([(0, 1, 200.0), (0, 2, 200.0), (3, 4, 200.0), (3, 5, -200.0)], [0, 1, 1, 0, 1, 1])
+    assert out[0, 1] == out[0, 2] == pytest.approx(0.0, abs=0.05)
+    assert out[3, 4] > 40.0
+    assert out[3, 5] < -200.0
+
+
 def test_pieces_of_one_visit_do_not_compete():
     rivals = _weigh([(0, 1, 4.0), (0, 2, 4.0)], [0, 1, 1])[0, 1]
     pieces = _weigh([(0, 1, 4.0), (0, 2, 4.0), (1, 2, 6.0)], [0, 1, 1])[0, 1]

@@ -110,6 +110,24 @@ def test_what_nothing_is_known_of_is_not_joined_whatever_is_preferred(  # type: 
     assert result.report.estimated_missed_link_rate < 0.9  # each other pair counts by its share, not as an even bet
 
 
+@pytest.mark.parametrize("dense_up_to", [2000, 0])
+def test_evidence_of_any_size_is_taken_without_a_warning(  # type: ignore[no-untyped-def]
+    crowd, world, scene, monkeypatch, dense_up_to
+) -> None:
+    """Odds of e^1000 are no number, and e^100 is none in float32."""
+    tracklets, embeddings = world(crowd(6))
+    person = np.array([t.key[1] for t in sorted(tracklets, key=lambda t: t.key)])
+
+    def certain(*_):  # type: ignore[no-untyped-def]
+        return PairEvidence("place", lambda a, b: np.where(person[a] == person[b], 1000.0, -1000.0))
+
+    monkeypatch.setattr(pair_sources, "SOURCES", (certain,))
+    config = AssociationConfig(dense_up_to=dense_up_to)
+    result = AverageLinkageAssociator(config).solve(tracklets, embeddings, scene("A", "B"))
+    assert [{t.key for t in p.tracklets} for p in result.trajectories] == [{("A", n), ("B", n)} for n in range(1, 7)]
+    assert result.report.estimated_false_link_rate == pytest.approx(0.0, abs=1e-6)
+
+
 @pytest.mark.parametrize("prefer", ["precision", "balance", "recall"])
 def test_looks_that_tell_nobody_apart_join_nobody(tracklet, scene, prefer) -> None:  # type: ignore[no-untyped-def]
     people = [tracklet("A", 1), tracklet("B", 1, 100)]

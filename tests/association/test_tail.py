@@ -114,6 +114,15 @@ def test_a_ratio_is_found_through_the_noise_of_counts_and_goes_on_straight():
     assert np.abs(np.diff(found[:first], 2)).max() < 1e-3
 
 
+def test_a_density_that_is_narrow_foretells_nobody_near_without_a_warning():
+    """0 is 1,000 scales off: e^1000 is no number."""
+    counted = np.zeros(100)
+    counted[98] = 7.0
+    fewer = tail.log_ratio(Density(1.0, 1e-3), 1e4, counted)
+    assert np.isfinite(fewer).all()
+    assert fewer[98] < 0.0, "0.5 are foretold, 7 are there"
+
+
 def _without_clock(share, count=400, beside=80.0):
     """The crowd in 10 cameras whose clocks do not compare, pairs that look alike in one camera, all in lanes."""
     crowd = _crowd(share, count=count)
