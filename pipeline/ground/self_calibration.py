@@ -67,14 +67,26 @@ class MatchedViews:
 
 
 def calibrate_by_people(tracklets: Sequence[Tracklet], cameras: Sequence[Camera]) -> MatchedViews:
-    """`cameras`: those without a calibration, on one clock. Every group that accepted pairs connect gets a floor."""
+    """`cameras`: those without a calibration, on one clock. Every group that accepted pairs connect gets a floor.
+
+    Each pair is judged by its own two views alone, whatever others see and when.
+    """
     by_camera = {camera.id: [t for t in tracklets if t.camera_id == camera.id] for camera in cameras}
-    seconds = _seconds([t for own in by_camera.values() for t in own])
-    feet = {camera.id: feet_of(by_camera[camera.id], seconds, camera.size_wh) for camera in cameras}
-    matches = [match_views(one, feet[one], two, feet[two]) for one, two in combinations(sorted(feet), 2)]
-    told = tuple(match for match in matches if match is not None)
+    size_wh = {camera.id: camera.size_wh for camera in cameras}
+
+    def feet(*names: str) -> list[Feet]:
+        """Of each of these views, at the seconds to look at when there are only these."""
+        seconds = _seconds([t for name in names for t in by_camera[name]])
+        return [feet_of(by_camera[name], seconds, size_wh[name]) for name in names]
+
+    matches: list[ViewMatch] = []
+    for one, two in combinations(sorted(by_camera), 2):
+        a, b = feet(one, two)
+        if (match := match_views(one, a, two, b)) is not None:
+            matches.append(match)
+    told = tuple(matches)
     accepted = [match for match in told if match.accepted]
-    scales = {name: scale for name in feet if (scale := _scale(feet[name])) is not None}
+    scales = {name: scale for name in by_camera if (scale := _scale(*feet(name))) is not None}
     every: dict[str, Calibration] = {}
     for name in sorted(scales, key=lambda n: (-sum(m.held_out for m in accepted if n in (m.one, m.two)), n)):
         if name not in every and len(group := _spread(name, scales[name], accepted)) > 1:

@@ -103,6 +103,22 @@ def test_cameras_get_a_rough_floor_that_links_people(scene: FloorScene, monkeypa
     assert links[True] == links["auto"] >= 6
 
 
+def test_what_a_third_camera_sees_and_when_changes_nothing_for_two(
+    scene: FloorScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of time that find a homography and that check it were laid by the times of all cameras."""
+    monkeypatch.setattr(view_matching, "_MOST_TRIED", 400)  # for speed
+    pair, stranger = bare(scene).cameras[:2], replace(bare(scene).cameras[2], id="z")
+    own = [t for t in tracked(scene) if t.camera_id in {camera.id for camera in pair}]
+    elsewhere = tracked(synthetic_views(33, "easy", people=10, views=1, seconds=90.0))
+    other = [replace(t, key=("z", t.key[1]), time_s=t.time_s - 50.0) for t in elsewhere]
+    two, three = calibrate_by_people(own, pair), calibrate_by_people([*own, *other], (*pair, stranger))
+    assert two.to_dict() == three.to_dict()[:1]
+    assert two.told() == three.told()
+    for name, calibration in two.calibrations.items():
+        assert calibration.image_to_ground.tolist() == three.calibrations[name].image_to_ground.tolist()
+
+
 def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
     scene: FloorScene, caplog: pytest.LogCaptureFixture
 ) -> None:
