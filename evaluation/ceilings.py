@@ -5,7 +5,7 @@ Both ceilings are predictions in their own right and are scored like any other.
 
 from __future__ import annotations
 
-from collections import Counter
+import heapq
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,12 +34,12 @@ def perfect_ids(truth: Mapping[str, MotRows], predicted: Mapping[str, MotRows]) 
 def perfect_linking(truth: Mapping[str, MotRows], tracklets: Mapping[str, MotRows]) -> dict[str, MotRows]:
     """The same tracklets linked perfectly: a whole tracklet (camera, track id) bears the person it covers most.
 
-    It covers a person in a frame at IoU 0.5, the threshold of IDF1. Where tracklets of one person share frames, one box
-    of each frame stands, the one that covers them best: mot/<camera>.txt has one box a person and frame, too. So two
-    tracklets of one person may share frames, and what one adds to a person are the frames in which no other covers
-    them. Where it adds more to another person whom it covers, it bears that one: a change is made when no covered frame
-    is lost and IDF1 rises, until none is left. IDF1 is therefore never below that of the plain rule (each tracklet to
-    the person it covers most), whichever boxes stand there. A tracklet that covers nobody bears an id of its own.
+    It covers a person in a frame at IoU 0.5, the threshold of IDF1. Tracklets of one person may share frames, as where
+    one track takes over from another: there one box stands, the one that covers the person best (mot/<camera>.txt has
+    one box a person and frame, too). What a tracklet brings a person are the frames in which no other covers them, less
+    its boxes in frames in which they have a box already; tracklets are served by that, the largest first, and one that
+    brings nobody anything bears an id of its own. So a linking whose tracklets share a few frames with the others of
+    their person is no better; one that hides false boxes behind a person's others may be.
     What is missing is the detector's and the single-camera tracker's.
     """
     result = {}
@@ -64,31 +64,25 @@ def perfect_linking(truth: Mapping[str, MotRows], tracklets: Mapping[str, MotRow
 def _person_of_tracklet(overlaps: Overlaps, rows: MotRows) -> Int64:
     """Index in `truth_ids` for each of `predicted_ids`, -1 for who covers nobody; see perfect_linking."""
     frames, covered = _frames_of_tracklets(overlaps, rows)
-    given = [min(own, key=lambda p, own=own: (-len(own[p]), p), default=-1) for own in covered]  # type: ignore[misc]
-    boxes: list[Counter[int]] = [Counter() for _ in overlaps.truth_ids]
-    found: list[Counter[int]] = [Counter() for _ in overlaps.truth_ids]
-    for tracklet, person in enumerate(given):
-        if person >= 0:
-            boxes[person].update(frames[tracklet])
-            found[person].update(covered[tracklet][person])
-    changed = True
-    while changed:
-        changed = False
-        for tracklet, own in enumerate(covered):
-            if len(own) < 2:
-                continue
-            before = given[tracklet]
-            boxes[before].subtract(frames[tracklet])
-            found[before].subtract(own[before])
-            adds = {p: sum(not found[p][frame] for frame in own[p]) for p in own}
-            # IDF1 = 2 found / (truth boxes + boxes) <= 1 rises when 2 found - boxes does and found does not fall.
-            worth = {p: 2 * adds[p] - sum(not boxes[p][frame] for frame in frames[tracklet]) for p in own}
-            best = max((p for p in own if adds[p] >= adds[before]), key=lambda p: (worth[p], p == before))
-            boxes[best].update(frames[tracklet])
-            found[best].update(own[best])
-            given[tracklet] = best
-            changed |= best != before
-    return np.asarray(given, np.int64)
+    given = np.full(len(covered), -1, np.int64)
+    boxes: list[set[int]] = [set() for _ in overlaps.truth_ids]
+    found: list[set[int]] = [set() for _ in overlaps.truth_ids]
+    queue = [(-len(seen), tracklet, person) for tracklet, own in enumerate(covered) for person, seen in own.items()]
+    heapq.heapify(queue)
+    while queue:
+        _, tracklet, person = heapq.heappop(queue)
+        if given[tracklet] >= 0:
+            continue
+        seen = covered[tracklet][person]
+        gain = len(seen - found[person]) - len(frames[tracklet] & boxes[person])
+        if queue and -gain > queue[0][0]:  # it falls as others are served, so what is behind may bring more
+            if gain > 0:
+                heapq.heappush(queue, (-gain, tracklet, person))
+        elif gain > 0:
+            given[tracklet] = person
+            boxes[person] |= frames[tracklet]
+            found[person] |= seen
+    return given
 
 
 def _frames_of_tracklets(overlaps: Overlaps, rows: MotRows) -> tuple[list[set[int]], list[dict[int, set[int]]]]:

@@ -171,22 +171,18 @@ def test_perfect_linking_gives_a_tracklet_to_whom_it_adds_more():
 
 
 def drawn_tracklets(generator, camera):
-    """A camera's tracklets of boxes near its people: cut with frames in common, strayed, on two people, on nobody."""
-    truth, tracks = [], []
+    """A camera's tracklets of boxes near its people, one taking over from another a few frames before it ends."""
+    truth, tracks = [], [[(frame, 500.0) for frame in range(20, 30)]]
     for number in range(int(generator.integers(1, 5))):
-        first, last = np.sort(generator.choice(60, 2, replace=False)).tolist()
-        truth += [(frame, number + 1, 30.0 * number) for frame in range(first, last + 1)]
-        cuts = [first, *np.sort(generator.choice(np.arange(first, last + 1), int(generator.integers(0, 3)))), last + 1]
-        for begin, end in itertools.pairwise(cuts):
-            begin, end = max(first, begin - int(generator.integers(0, 8))), end + int(generator.integers(0, 8))  # noqa: PLW2901
-            strayed = end - int(generator.integers(0, 12))
-            aside = generator.choice([8.0, 30.0, -30.0])
-            left = 30.0 * number + generator.integers(0, 5)
-            tracks.append([(frame, left + (aside if frame >= strayed else 0.0)) for frame in range(begin, end)])
-    tracks.append([(frame, 500.0) for frame in range(20, 30)])
+        first, parts = int(generator.integers(1, 40)), int(generator.integers(1, 4))
+        edges = first + np.cumsum([0, *generator.integers(25, 40, parts)])
+        truth += [(frame, number + 1, 30.0 * number) for frame in range(first, edges[-1])]
+        for begin, end in itertools.pairwise(edges.tolist()):
+            left, late = 30.0 * number + generator.integers(0, 5), int(generator.integers(0, 6))
+            aside = left + generator.choice([8.0, 30.0, -30.0])  # goes astray, perhaps to the person beside
+            tracks.append([(frame, left if frame < end else aside) for frame in range(begin, end + late)])
     named = [(frame, 100 + name, left) for name, track in enumerate(tracks) for frame, left in track]
-    surety = generator.random(len(named))
-    return {camera: rows(*truth)}, {camera: (rows(*named), surety)}
+    return {camera: rows(*truth)}, {camera: (rows(*named), generator.random(len(named)))}
 
 
 def linked_as_written(truth, tracklets, surety):
