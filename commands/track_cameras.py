@@ -32,11 +32,21 @@ _START_SLACK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class OpenedCameras:
-    """`cameras` in the order given, with the header of the first file that opens; `faults` of those without any."""
+    """`cameras` in the order given, with the headers of their files that open; `faults` of those without any."""
 
     cameras: tuple[Camera, ...]
-    infos: dict[str, VideoInfo]
+    segments: dict[str, tuple[VideoInfo, ...]]
     faults: dict[str, CameraError]
+
+    @property
+    def infos(self) -> dict[str, VideoInfo]:
+        """The header of each camera's first file that opens: what makes the camera."""
+        return {camera_id: segments[0] for camera_id, segments in self.segments.items()}
+
+    def frames_expected(self, camera_id: str) -> int | None:
+        """Frames of all files of a camera; None where one of them does not tell."""
+        frames = [info.frames_expected for info in self.segments[camera_id]]
+        return None if None in frames else sum(filter(None, frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +65,18 @@ def open_cameras(files: Sequence[CameraFiles], config: Config) -> OpenedCameras:
     Raises UsageError for what the configuration says of the cameras and cannot be.
     """
     _refuse_unknown_overlaps(config, [camera_id for camera_id, _ in files])
-    infos: dict[str, VideoInfo] = {}
+    segments: dict[str, tuple[VideoInfo, ...]] = {}
     faults: dict[str, CameraError] = {}
     for camera_id, paths in files:
         try:
-            infos[camera_id] = _first_readable(paths, config.video.max_pixels)
+            segments[camera_id] = _readable(paths, config.video.max_pixels)
         except CameraError as fault:
             faults[camera_id] = fault
     headers = {
         camera_id: Header(info.size_wh, info.fps, info.start_time, info.pixel_aspect)
-        for camera_id, info in infos.items()
+        for camera_id, (info, *_) in segments.items()
     }
-    return OpenedCameras(make_cameras(files, headers, config), infos, faults)
+    return OpenedCameras(make_cameras(files, headers, config), segments, faults)
 
 
 def make_cameras(files: Sequence[CameraFiles], headers: Mapping[str, Header], config: Config) -> tuple[Camera, ...]:
@@ -100,15 +110,18 @@ def _refuse_unknown_overlaps(config: Config, camera_ids: Sequence[str]) -> None:
                 raise UsageError(f"configuration: cameras.{camera_id}.overlaps: no camera {other!r}; {hint}")
 
 
-def _first_readable(paths: Sequence[Path], max_pixels: int) -> VideoInfo:
-    """Header of the first file that opens; the reader tells of the others. Raises the first file's CameraError."""
+def _readable(paths: Sequence[Path], max_pixels: int) -> tuple[VideoInfo, ...]:
+    """Headers of the files that open; the reader tells of the others. Raises the first CameraError if none does."""
+    infos: list[VideoInfo] = []
     faults: list[CameraError] = []
     for path in paths:
         try:
-            return probe(path, max_pixels)
+            infos.append(probe(path, max_pixels))
         except CameraError as fault:
             faults.append(fault)
-    raise faults[0]
+    if not infos:
+        raise faults[0]
+    return tuple(infos)
 
 
 def _offsets(camera_ids: Sequence[str], config: Config) -> dict[str, float]:

@@ -100,7 +100,7 @@ def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:
     if not opened.cameras:
         raise NoCameraError("no camera is usable: " + "; ".join(map(str, opened.faults.values())))
     make_scene(opened.cameras, state.config)
-    check_space(directory.root, estimate(opened.infos.values(), state.config.output, state.cut.length_s))
+    check_space(directory.root, estimate(opened.segments.values(), state.config.output, state.cut.length_s))
     state.corrections = read_corrections(directory.root / "store")
     with state.stopwatch("load_networks"):
         state.networks = networks = build_networks(state.config, [camera.id for camera in opened.cameras])
@@ -169,7 +169,7 @@ def _track_all(  # noqa: PLR0917
 ) -> None:
     """Every camera that no checkpoint holds, into `done`; one that was read whole gets a checkpoint at once."""
     todo = [camera for camera in state.opened.cameras if camera.id not in done]
-    totals = {camera.id: state.opened.infos[camera.id].frames_expected for camera in todo}
+    totals = {camera.id: state.opened.frames_expected(camera.id) for camera in todo}
 
     def open_journal(camera_id: str) -> DetectionJournal:
         return DetectionJournal(directory.store, camera_id, state.fingerprints[camera_id], resume=directory.resumed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,13 @@ class Need:
     overlays: int
 
 
-def estimate(infos: Iterable[VideoInfo], options: OutputConfig, longest_s: float | None = None) -> Need:
-    """A rough estimate for ordinary footage, of at most `longest_s` of each camera; a crowd needs more and meets exit 5
-    later, with nothing lost."""
+def estimate(cameras: Iterable[Sequence[VideoInfo]], options: OutputConfig, longest_s: float | None = None) -> Need:
+    """A rough estimate for ordinary footage, of at most `longest_s` of each camera (a header a file of it); a crowd
+    needs more and meets exit 5 later, with nothing lost."""
     results = overlays = 0.0
-    for info in infos:
-        frames = min(info.frames_expected or _UNKNOWN_FRAMES, info.file_bytes // _FEWEST_BYTES)
+    for infos in cameras:
+        info = infos[0]
+        frames = sum(min(i.frames_expected or _UNKNOWN_FRAMES, i.file_bytes // _FEWEST_BYTES) for i in infos)
         if longest_s is not None:
             frames = min(frames, round(longest_s * info.fps))
         results += frames * (_FRAME_BYTES + _PEOPLE * _BOX_BYTES)

@@ -120,14 +120,18 @@ def test_a_full_disk(scene: Scene, reference: Path, track: Track, small_disk: Pa
 
 
 def test_the_estimate_counts_frames_and_pixels(scene: Scene) -> None:
-    infos = [probe(path, 10**7) for path in scene.videos]
-    frames = sum(info.frames_expected or 0 for info in infos)
+    infos = [(probe(path, 10**7),) for path in scene.videos]
+    frames = sum(info.frames_expected or 0 for (info,) in infos)
     with_overlays, without = estimate(infos, OutputConfig()), estimate(infos, OutputConfig(overlays=False))
     assert with_overlays.results == without.results > 1000 * frames
     assert without.overlays == 0
     assert with_overlays.overlays == pytest.approx(frames * 240 * 160 * track_space._OVERLAY_BYTES_PX, rel=0.01)
     assert estimate(infos, OutputConfig(), longest_s=1.0).results == pytest.approx(
         without.results * 20 / frames, rel=0.01
+    )
+    (whole,) = zip(*infos, strict=True)
+    assert estimate([whole], OutputConfig()).results == pytest.approx(without.results, rel=0.01), (
+        "all files of a camera"
     )
 
 

@@ -62,6 +62,18 @@ def test_an_unreadable_first_segment_does_not_cost_the_camera(footage, tmp_path:
     assert any("bad.mp4" in cause for cause in report.causes)
 
 
+def test_progress_knows_all_segments(footage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Field bug: 3,000 frames of 1,500, where only the first of the recorder's files was counted."""
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    parts = (footage.videos["hall"], bad, footage.videos["yard"])
+    found = open_cameras([("hall", parts), ("yard", (footage.videos["yard"],))], settings())
+    assert (found.frames_expected("hall"), found.frames_expected("yard")) == (150 + 225, 225)
+    args = argparse.Namespace(start=None, end=None)
+    with open_reader(found.cameras[0], settings(), args) as reader:
+        assert sum(1 for _ in reader) == found.frames_expected("hall")
+
+
 def tagged(path: Path, start: str) -> Path:
     """Half a second of grey whose container says when it was recorded."""
     with av.open(str(path), "w", format="mp4") as output:
