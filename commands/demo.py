@@ -40,13 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Render, track, evaluate, tile. Returns what tracking returned. The truth is read by the evaluation alone."""
     from commands import evaluate, track_arguments  # noqa: PLC0415 - keep --help light
+    from commands.model_files import refuse_missing_models  # noqa: PLC0415
     from commands.synthetic_set import SceneRequest, write_set  # noqa: PLC0415
     from commands.track_run import track  # noqa: PLC0415
+    from pipeline.config_loading import load_config  # noqa: PLC0415
     from pipeline.errors import UsageError  # noqa: PLC0415
     from pipeline.outputs.run_directory import RunDirectory  # noqa: PLC0415
 
     if args.seed < 0:
         raise UsageError(f"--seed {args.seed}: want 0 or more")
+    refuse_missing_models(load_config(None, [*args.overrides, "runtime.offline=true"]))  # not after the rendering
     root: Path = args.output
     request = SceneRequest(args.seed, args.people, CAMERAS, args.seconds, args.difficulty, args.size, FPS)
     started = time.monotonic()

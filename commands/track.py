@@ -12,6 +12,7 @@ __all__ = ["add_arguments", "run"]
 def run(args: argparse.Namespace) -> int:
     """Check what was asked, then track, associate and write. Returns the exit code of the contract."""
     from commands.cameras import parse_videos, refuse_unknown_cameras  # noqa: PLC0415 - keep --help light
+    from commands.model_files import refuse_missing_models  # noqa: PLC0415
     from pipeline.config_loading import load_config  # noqa: PLC0415
     from pipeline.errors import UsageError  # noqa: PLC0415
     from pipeline.outputs.run_directory import RunDirectory  # noqa: PLC0415
@@ -21,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     files = parse_videos(args.videos, allow_duplicates=args.allow_duplicates)
     config = load_config(args.config, overrides(args))
     refuse_unknown_cameras(config.cameras, [camera_id for camera_id, _ in files])
+    refuse_missing_models(config)
     with RunDirectory.create(args.output, overwrite=args.overwrite, resume=args.resume) as directory:
         try:
             from commands.track_run import track  # noqa: PLC0415 - heavy: only once the arguments make sense

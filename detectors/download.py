@@ -30,6 +30,16 @@ def is_published_name(model: str) -> bool:
     return _NAME.fullmatch(model) is not None
 
 
+def refuse_missing(model: str, *, offline: bool) -> None:
+    """Raise UsageError unless the file `model` is there, or is a published name that may be fetched."""
+    published = is_published_name(model)
+    if not Path(model).exists() and (offline or not published):
+        why = " and --offline forbids to fetch it" if published else ""
+        raise UsageError(
+            f"detector.model {model}: no such file{why}; give a path to .pt, .onnx, an OpenVINO folder, or `bundled`"
+        )
+
+
 def fetch(name: str, folder: Path, *, release: str = RELEASE) -> Path:
     """`folder/name`, fetched from `release` unless it is there. Raises UsageError with the remedy when that fails."""
     path, part = folder / name, folder / f".{name}.part"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.download import fetch, is_published_name
+from detectors.download import fetch, refuse_missing
 from detectors.letterbox import fit, input_size, to_batch
 from detectors.suppression import suppress
 from pipeline.config import DetectorConfig, RuntimeConfig
@@ -129,16 +129,11 @@ def build(config: DetectorConfig, runtime: RuntimeConfig) -> YoloDetector:
     if config.model == "bundled":
         return YoloDetector(_bundled(runtime), config)
     path = Path(config.model)
-    if not path.exists() and is_published_name(config.model) and not runtime.offline:
+    refuse_missing(config.model, offline=runtime.offline)
+    if not path.exists():
         from detectors.safety import cache_directory  # noqa: PLC0415 - it brings torch
 
         path = fetch(config.model, cache_directory() / "weights")
-    if not path.exists():
-        why = " and --offline forbids to fetch it" if runtime.offline and is_published_name(config.model) else ""
-        raise UsageError(
-            f"detector.model {config.model}: no such file{why}; give a path to .pt, .onnx, an OpenVINO folder, or "
-            "`bundled`"
-        )
     if path.suffix == ".pt":
         return YoloDetector(_checkpoint(path, runtime), config)
     if path.is_dir() or path.suffix in (".xml", ".onnx"):

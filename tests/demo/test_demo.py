@@ -51,6 +51,16 @@ def test_tracking_was_given_videos_and_calibration_only(finished: Path) -> None:
     assert "truth" not in settings and "people" not in settings.replace("centre_min_people", "")
 
 
+def test_what_cannot_be_is_told_before_anything_is_rendered(tmp_path: Path, capsys) -> None:
+    (tmp_path / "old").mkdir()
+    for name in (".passerby-run", "mosaic.mp4"):
+        (tmp_path / "old" / name).write_text("of an earlier demo")
+    for setting, told in (("detector.model=nope.pt", "nope.pt: no such file"), ("trakcer.name=sort", "trakcer")):
+        assert run.main(["demo", "--output", str(tmp_path / "old"), "--set", setting]) == 2
+        assert told in capsys.readouterr().err
+    assert (tmp_path / "old" / "mosaic.mp4").read_text() == "of an earlier demo"
+
+
 def test_a_folder_that_is_no_run_is_not_touched(tmp_path: Path, capsys) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     assert run.main(["demo", "--output", str(tmp_path)]) == 2

@@ -166,6 +166,23 @@ def test_bad_usage_is_exit_2_in_one_line(footage, passerby: Run, tmp_path: Path)
         assert "Traceback" not in result.stderr
 
 
+def test_a_model_that_is_not_there_is_told_before_any_video_is_opened(passerby: Run, tmp_path: Path) -> None:
+    """Field bug: the videos were opened, and the detector loaded, before a mistyped --embedder was noticed."""
+    (tmp_path / "cam.mp4").write_text("no video: whoever opens it says so")
+    for arguments, told in (
+        (("--embedder", "nope.xml"), "embedder.model nope.xml: no such file; give a path"),
+        (("--embedder", "nope.safetensors"), "embedder.model nope.safetensors: no such file"),
+        (("--detector", "nope.pt"), "detector.model nope.pt: no such file; give a path"),
+        (("--detector", "yolo11n.pt", "--offline"), "detector.model yolo11n.pt: no such file and --offline forbids to fetch it"),
+        (("--replay", "nowhere"), "detector.replay_dir nowhere: no such file; give a folder"),
+    ):
+        result = passerby("--videos", "cam.mp4", *arguments)
+        assert result.returncode == 2, result.stderr
+        assert result.stderr.splitlines() == [line := result.stderr.strip()]
+        assert line.startswith(f"error: {told}")
+    assert [path.name for path in tmp_path.iterdir()] == ["cam.mp4"], "no run directory either"
+
+
 def test_resume_takes_finished_cameras_from_the_checkpoint(
     footage, passerby: Run, tmp_path: Path, whole_run: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:  # type: ignore[no-untyped-def]
