@@ -173,7 +173,10 @@ def test_a_model_that_is_not_there_is_told_before_any_video_is_opened(passerby: 
         (("--embedder", "nope.xml"), "embedder.model nope.xml: no such file; give a path"),
         (("--embedder", "nope.safetensors"), "embedder.model nope.safetensors: no such file"),
         (("--detector", "nope.pt"), "detector.model nope.pt: no such file; give a path"),
-        (("--detector", "yolo11n.pt", "--offline"), "detector.model yolo11n.pt: no such file and --offline forbids to fetch it"),
+        (
+            ("--detector", "yolo11n.pt", "--offline"),
+            "detector.model yolo11n.pt: no such file and --offline forbids to fetch it",
+        ),
         (("--replay", "nowhere"), "detector.replay_dir nowhere: no such file; give a folder"),
     ):
         result = passerby("--videos", "cam.mp4", *arguments)
