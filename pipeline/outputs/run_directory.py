@@ -14,7 +14,7 @@ from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.outputs.atomic import atomic_write, refuse_symlink
-from pipeline.outputs.run_lock import LOCK, acquire, writable
+from pipeline.outputs.run_lock import LOCK, acquire, refuse_in_use, writable
 
 Kind = Literal["mot", "tracklets", "overlay"]
 
@@ -50,7 +50,9 @@ class RunDirectory:
     root: Path
     resumed: bool = False
     fresh: bool = True
-    """It did not exist before: there is nothing in it that could be lost."""
+    """It did not exist before, or was empty: there is nothing in it that could be lost."""
+    made: bool = True
+    """It did not exist before."""
     _lock: int = field(default=-1, repr=False, compare=False)
 
     @classmethod
@@ -67,17 +69,18 @@ class RunDirectory:
         if path is None:
             if resume or overwrite:
                 raise UsageError(f"--{'resume' if resume else 'overwrite'} needs --output: which run is meant")
-            root, existed = _next_free(runs), False
+            root, found = _next_free(runs), "nothing"
         else:
             root = path
-            existed = _take(root, allowed=overwrite or resume)
+            found = _take(root, allowed=overwrite or resume)
         lock = acquire(root)
         try:
             _prepare(root)
         except BaseException:
             os.close(lock)
             raise
-        return cls(root, resumed=resume and existed, fresh=not existed, _lock=lock)
+        old = found == "run"
+        return cls(root, resumed=resume and old, fresh=not old, made=found == "nothing", _lock=lock)
 
     @classmethod
     def open(cls, root: Path) -> RunDirectory:
@@ -169,7 +172,8 @@ class RunDirectory:
             (self.root / MARKER).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 (self.root / LOCK).unlink(missing_ok=True)
-                self.root.rmdir()
+                if self.made:
+                    self.root.rmdir()
 
     def close(self) -> None:
         """Give the lock back."""
@@ -215,22 +219,26 @@ def _next_free(runs: Path) -> Path:
     raise UsageError(f"{runs}: more than 9999 runs of {today}; name one with --output")
 
 
-def _take(root: Path, *, allowed: bool) -> bool:
-    """Make `root`, or accept the one that is there. Returns whether it was there."""
+def _take(root: Path, *, allowed: bool) -> Literal["nothing", "empty", "run"]:
+    """Make `root`, or accept the one that is there. Returns what was there."""
     refuse_symlink(root)
     if root.exists():
         if not root.is_dir():
             raise UsageError(f"{root}: is a file; --output wants a folder")
+        with writable(root):
+            if not any(root.iterdir()):
+                return "empty"
+        refuse_in_use(root)
+        if not is_run_directory(root):
+            raise UsageError(f"{root}: holds other things than a run, nothing was touched; choose another --output")
         if not allowed:
             raise UsageError(
                 f"{root}: exists; --overwrite replaces it, --resume goes on with it, or choose another --output"
             )
-        if not is_run_directory(root) and any(root.iterdir()):
-            raise UsageError(f"{root}: holds other things than a run, nothing was touched; choose another --output")
-        return True
+        return "run"
     with writable(root):
         root.mkdir(parents=True)
-    return False
+    return "nothing"
 
 
 def _prepare(root: Path) -> None:

@@ -45,13 +45,33 @@ def acquire(root: Path) -> int:
             os.close(descriptor)
 
 
+def refuse_in_use(root: Path) -> None:
+    """Raise UsageError when another process holds the lock of `root`; nothing is written."""
+    try:
+        descriptor = os.open(root / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return  # no lock, or none that could be asked: whoever wants to write is told by acquire
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _in_use(root, descriptor) from None
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _in_use(root: Path, descriptor: int) -> UsageError:
+    pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+    return UsageError(f"{root}: in use by another run (pid {pid}); wait for it or choose another --output")
+
+
 def _hold(descriptor: int, root: Path) -> bool:
     """Lock the file and write the pid into it; False where its last owner has removed it meanwhile."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        raise UsageError(f"{root}: in use by another run (pid {pid}); wait for it or choose another --output") from None
+        raise _in_use(root, descriptor) from None
     except OSError as error:  # a file system without locks
         log.warning("%s: cannot lock (%s); do not start a second run here", root, error.strerror)
     with contextlib.suppress(FileNotFoundError):

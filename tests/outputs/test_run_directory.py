@@ -67,13 +67,25 @@ def test_resume_keeps_the_store_and_can_drop_the_results(tmp_path: Path) -> None
         assert not run.resumed
 
 
-@pytest.mark.parametrize("words", [{"overwrite": True}, {"resume": True}])
+@pytest.mark.parametrize("words", [{}, {"overwrite": True}, {"resume": True}])
 def test_a_folder_of_other_things_is_never_taken(tmp_path: Path, words: dict[str, bool]) -> None:
     (tmp_path / "home" / "mot").mkdir(parents=True)
     (tmp_path / "home" / "mot" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="holds other things"):
+    with pytest.raises(UsageError, match=r"holds other things .*; choose another --output$"):  # no word would help
         RunDirectory.create(tmp_path / "home", **words)
     assert sorted(path.name for path in (tmp_path / "home").rglob("*")) == ["mot", "thesis.txt"]
+
+
+@pytest.mark.parametrize("words", [{}, {"overwrite": True}, {"resume": True}])
+def test_an_empty_folder_is_used_and_stays_when_nothing_began(tmp_path: Path, words: dict[str, bool]) -> None:
+    with RunDirectory.create(tmp_path, **words) as run:
+        assert (run.fresh, run.resumed) == (True, False)
+        run.abandon()
+    assert list(tmp_path.iterdir()) == [], "the user's own folder is there, and empty, as before"
+    with RunDirectory.create(tmp_path, **words) as run:
+        run.begin()
+        atomic_write(run.trajectories, "{}")
+    assert (tmp_path / "trajectories.json").exists()
 
 
 def test_contradicting_or_incomplete_words(tmp_path: Path) -> None:
@@ -111,8 +123,9 @@ def test_second_run_in_the_same_place_is_refused_with_the_pid(tmp_path: Path) ->
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"ready\n"
-    with pytest.raises(UsageError, match=rf"in use by another run \(pid {holder.pid}\)"):
-        RunDirectory.create(path, resume=True)
+    for words in ({}, {"resume": True}, {"overwrite": True}):  # not: --overwrite replaces it
+        with pytest.raises(UsageError, match=rf"in use by another run \(pid {holder.pid}\)"):
+            RunDirectory.create(path, **words)
     holder.kill()
     holder.communicate()
     assert (path / ".lock").exists(), "a killed run leaves its lock file"
