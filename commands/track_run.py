@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -61,6 +62,7 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
         except (UsageError, ResourceError, KeyboardInterrupt) as error:
             directory.abandon()
             if isinstance(error, KeyboardInterrupt) and interruption.asked:
+                log.warning("interrupted before anything was begun")
                 return interruption.exit_code
             raise
         except NoCameraError as error:
@@ -87,9 +89,16 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
         finally:
             write_run_report(directory, state)
         tell(state, directory)
+        if interruption.asked:
+            log.warning("interrupted; the same command with %s goes on", _go_on(directory))
     if args.json:
         print_summary(state, directory)
     return state.exit_code
+
+
+def _go_on(directory: RunDirectory) -> str:
+    """The words that make the same command go on with this run, as a shell takes them."""
+    return shlex.join(["--output", str(directory.root), "--resume"])
 
 
 def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:

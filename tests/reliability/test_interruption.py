@@ -95,6 +95,7 @@ def test_while_tracking(  # noqa: PLR0917
     assert took_s < LIMIT_S
     report = json.loads((output / "run_report.json").read_text())
     assert (report["status"], report["exit_code"]) == ("interrupted", code)
+    assert stderr.splitlines()[-1].endswith(f"interrupted; the same command with --output {output} --resume goes on")
     assert journal.exists()
     result = track(scene, output, "--no-render", "--resume")
     assert result.returncode == 0, result.stderr
@@ -114,6 +115,8 @@ def test_while_networks_load(scene: Scene, tmp_path: Path) -> None:
     assert process.returncode == 143, stderr
     assert took_s < LIMIT_S
     assert "Traceback" not in stderr
+    last = stderr.splitlines()[-1]
+    assert "interrupted before anything was begun" in last or last == "error: terminated", "the latter while importing"
     assert not output.exists()
 
 
@@ -137,6 +140,7 @@ def test_twice_ends_at_once(scene: Scene, python: Start, tmp_path: Path) -> None
     took_s, stderr = stop(process, signal.SIGTERM, signal.SIGTERM)
     assert process.returncode == 143, stderr
     assert took_s < 2.5
+    assert "--resume goes on" in stderr.splitlines()[-1]
     assert json.loads((output / "run_report.json").read_text())["status"] == "interrupted"
 
 
