@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from commands.relink_words import Reader, name_of
@@ -69,14 +70,14 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     _keep_settings(args, directory, run, back=back)
     write_outputs(directory, linked, run.config.output)
     write_numbers(directory.store, linked.numbers)
-    changed = directory.trajectories.read_bytes() != old_bytes
+    new_bytes = directory.trajectories.read_bytes()
+    changed = new_bytes != old_bytes
     removed = _remove_derived(directory) if changed else []
     seconds = time.monotonic() - started
     missing = _render(directory, run, linked) if args.render else ()
     notices = remarks_on(said, refused, linked)
-    stale = _write_report(
-        directory, run, linked, (*missing, *notices), changed=changed, drawn=args.render, seconds=seconds
-    )
+    seen = (sha256(old_bytes).hexdigest(), sha256(new_bytes).hexdigest())
+    stale = _write_report(directory, run, linked, (*missing, *notices), seen, drawn=args.render, seconds=seconds)
     moves = _changes(before, linked.result.trajectories)
     if args.json:
         print(json.dumps(_summary(directory, linked, said, refused, moves, stale=stale, seconds=seconds)))
@@ -173,26 +174,30 @@ def _write_report(
     run: StoredRun,
     linked: Linked,
     notices: Sequence[str],
+    people: tuple[str, str],
     *,
-    changed: bool,
     drawn: bool,
     seconds: float,
 ) -> bool:
-    """run_report.json: what association decided now; what was read stays. Returns whether the overlays are stale."""
+    """run_report.json: what association decided now; what was read stays. Returns whether the overlays are stale:
+    whether they show others than those of now. `people`: SHA-256 of trajectories.json before, and now."""
     try:
         report: dict[str, Any] = json.loads(directory.report.read_bytes())
     except (OSError, ValueError):
         report = {}
     kept = [line for line in report.get("notices", []) if line != STALE and not line.startswith("correction ")]
     overlays = any((directory.root / "overlays").glob("*.mp4"))
-    stale = overlays and not drawn and (changed or STALE in report.get("notices", []))
+    before, now = people
+    told = STALE in report.get("notices", [])  # without a hash: by an older version, of people not known here
+    shown = now if drawn else report.get("hashes", {}).get("overlays", "unknown" if told else before)
+    stale = overlays and shown != now
     report |= {
         "people": len(linked.result.trajectories),
         "clock": linked.clock,
         "association": association_report(linked),
         "notices": [*kept, *notices, *([STALE] if stale else [])],
         "relinked": {"at": datetime.now(UTC), "seconds": seconds},
-        "hashes": report.get("hashes", {}) | {"config": config_hash(run.config)},
+        "hashes": report.get("hashes", {}) | {"config": config_hash(run.config), "overlays": shown},
     }
     atomic_write(directory.report, json.dumps(plain(report), indent=2, allow_nan=False) + "\n")
     return stale

@@ -245,9 +245,14 @@ def test_overlays_are_told_to_be_stale_until_they_are_drawn(work, passerby, smal
     assert not (work / "online.json").exists()
     assert json.loads(passerby("relink", work, "--json")[1])["overlays_stale"] is True
     assert "overlays/" in json.loads((work / "run_report.json").read_text())["notices"][0]
+    assert json.loads(passerby("relink", work, "--undo", "all", "--json")[1])["overlays_stale"] is False, "agree again"
+    assert json.loads((work / "run_report.json").read_text())["notices"] == []
+    assert json.loads(passerby("relink", work, "--merge", 3, 4, "--json")[1])["overlays_stale"] is True
     assert passerby("relink", work, "--render")[0] == 0
     assert json.loads((work / "run_report.json").read_text())["notices"] == []
     assert (work / "overlays" / "cam1.mp4").read_bytes() != drawn
+    assert json.loads(passerby("relink", work, "--undo", "all", "--json")[1])["overlays_stale"] is True, "drawn merged"
+    assert passerby("relink", work, "--merge", 3, 4)[0] == 0
     video = small_scene.videos[1]
     kept = video.read_bytes()
     try:
