@@ -30,7 +30,8 @@ def print_tables(truth: Rows, predicted: Rows, tracklets: Rows, scores: MultiCam
         _print_partial(console, scores, {name: evaluate_partial(truth, best) for name, best in others.items()})
     else:
         _print_full(console, scores, {name: evaluate_tracking(truth, best) for name, best in others.items()})
-    _print_legend(console, scores.pairs, list(others))
+    console.print(_links(scores.pairs, len(truth)))
+    _print_legend(console, list(others))
 
 
 def _print_full(console: Console, scores: MultiCameraResult, ceilings: Mapping[str, MultiCameraResult]) -> None:
@@ -56,11 +57,18 @@ def _print_partial(console: Console, scores: PartialResult, ceilings: Mapping[st
     console.print(table)
 
 
-def _print_legend(console: Console, pairs: PairResult, ceilings: list[str]) -> None:
-    console.print(
+def _links(pairs: PairResult, cameras: int) -> str:
+    if cameras < 2:
+        return "links between cameras: not scored, that needs the truth of two cameras"
+    if pairs.true == 0:
+        return f"links between cameras: {pairs.claimed} claimed, none true: nobody of the truth is in two cameras"
+    return (
         f"links between cameras: F1 {_percent(pairs.f1)}  precision {_percent(pairs.precision)}  "
         f"recall {_percent(pairs.recall)}  ({pairs.right} right of {pairs.claimed} claimed, {pairs.true} true)"
     )
+
+
+def _print_legend(console: Console, ceilings: list[str]) -> None:
     if "perfect linking" in ceilings:
         console.print("perfect linking: ceiling of the score beside it, the same tracklets linked without a fault")
     console.print("perfect ids: ceiling of the score beside it, the same boxes under perfect ids")

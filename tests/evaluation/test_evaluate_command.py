@@ -82,6 +82,20 @@ def test_truth_may_be_the_file_of_the_only_camera(tmp_path, truth_folder, camera
     assert list(json.loads(capsys.readouterr().out)["per_camera"]) == ["view1"]
 
 
+def test_no_score_of_links_where_there_can_be_none(  # noqa: PLR0917
+    tmp_path, truth_folder, run_directory, cameras, write_mot, capsys
+):
+    write_mot(tmp_path / "one" / "view1.txt", cameras["lobby"][1])
+    assert evaluate(tmp_path / "one", "--truth", truth_folder / "lobby.txt") == 0
+    out = capsys.readouterr().out
+    assert "links between cameras: not scored, that needs the truth of two cameras" in out
+    assert "F1 0.00" not in out
+    others = cameras["hall[1]"][0] + np.eye(cameras["hall[1]"][0].shape[1])[1] * 1000
+    write_mot(truth_folder / "hall[1].txt", others)
+    assert evaluate(run_directory, "--truth", truth_folder, "--partial-truth") == 0
+    assert "none true: nobody of the truth is in two cameras" in capsys.readouterr().out
+
+
 def test_one_sided_cameras_are_named(run_directory, truth_folder, capsys):
     (run_directory / "mot" / "lobby.txt").rename(run_directory / "mot" / "garage.txt")
     assert evaluate(run_directory, "--truth", truth_folder, "--json") == 0
