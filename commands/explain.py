@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """
     import json  # noqa: PLC0415 - keep --help light
 
-    from commands.explain_words import as_json, in_words  # noqa: PLC0415
+    from commands.explain_words import as_json, cuts_of, in_words, owners  # noqa: PLC0415
     from commands.relink_words import known  # noqa: PLC0415
     from pipeline.errors import UsageError  # noqa: PLC0415
     from pipeline.outputs.run_directory import is_run_directory  # noqa: PLC0415
@@ -47,6 +47,13 @@ def run(args: argparse.Namespace) -> int:
         from commands.explain_sheet import write_sheet  # noqa: PLC0415 - reads video
 
         code = write_sheet(args, result, people[args.person])
-    document = as_json(result, people[args.person])
-    print(json.dumps(document, allow_nan=False) if args.json else in_words(document))
+    person = people[args.person]
+    document = as_json(result, person) | {"cuts": cuts_of(args.run, person)}
+    words: list[str] = []
+    if not person.links:
+        from commands.explain_alone import best_candidate, candidate_in_words  # noqa: PLC0415 - links once more
+
+        document["best_candidate"] = best_candidate(args.run, person.tracklets[0].key, owners(result))
+        words = ["", *candidate_in_words(document["best_candidate"], result.clock)]
+    print(json.dumps(document, allow_nan=False) if args.json else "\n".join([in_words(document), *words]))
     return code

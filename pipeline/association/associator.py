@@ -18,6 +18,7 @@ from pipeline.association.journeys import Journeys
 from pipeline.association.known import NOTHING, Known, chains
 from pipeline.association.missed import missed_joinings
 from pipeline.association.must_links import numbered_by_lowest_row
+from pipeline.association.not_taken import not_taken
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_sources import gather_pair_evidence
 from pipeline.association.prior import DistancePrior
@@ -51,9 +52,16 @@ class AverageLinkageAssociator:
         return list(self.solve(tracklets, embeddings, scene).trajectories)
 
     def solve(
-        self, tracklets: Sequence[Tracklet], embeddings: Embeddings, scene: Scene, known: Known = NOTHING
+        self,
+        tracklets: Sequence[Tracklet],
+        embeddings: Embeddings,
+        scene: Scene,
+        known: Known = NOTHING,
+        *,
+        tell_alone: bool = False,
     ) -> AssociationResult:
-        """The trajectories, and what they rest on; `known`: who is who by the user's word.
+        """The trajectories, and what they rest on; `known`: who is who by the user's word. `tell_alone`: tell of the
+        best candidates of who stayed alone, too, up to `association.dense_up_to` tracklets.
 
         Raises ValueError when two tracklets have one key.
         """
@@ -109,7 +117,8 @@ class AverageLinkageAssociator:
             dropped_embeddings=len(embeddings) - len(usable),
             topology=report_topology(ordered, zones, trajectories, overlaps, comparable=comparable),
         )
-        return AssociationResult(trajectories, report)
+        told = not_taken(ordered, affinity, solution.labels, link_floor(self._config)) if tell_alone else {}
+        return AssociationResult(trajectories, report, told)
 
     def _compare(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from pipeline.association.calibration import Calibration, Evidence
 from pipeline.association.confidence import RATES_UNCERTAIN_BY
 from pipeline.association.evidence import GENERIC_SOURCE
+from pipeline.association.not_taken import NotTaken
 from pipeline.association.prior import SCALE_OF_STD, Density, DistancePrior
 from pipeline.association.solver import Solved
 from pipeline.association.topology_report import TopologyReport
@@ -88,6 +89,8 @@ class AssociationResult:
 
     trajectories: tuple[Trajectory, ...]
     report: AssociationReport
+    alone: Mapping[TrackletKey, NotTaken] = field(default_factory=dict)
+    """Where it was asked for: whom tracklets that stayed alone came nearest to."""
 
 
 class Footing(Protocol):

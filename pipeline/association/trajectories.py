@@ -8,7 +8,7 @@ and the rivals of both sides say (calibration.py, competition.py); a kind of evi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,25 +115,27 @@ def _link(ordered: Sequence[Tracklet], affinity: Affinity, labels: Int64, merge:
     first, second = pair
     outside = np.flatnonzero((labels != labels[second]) & ~affinity.constraints.cannot[second])
     rival = int(outside[affinity.log_odds[second, outside].argmax()]) if len(outside) else None
+    told = tell_pair(ordered, affinity, first, second)
+    return replace(
+        told,
+        runner_up=None if rival is None else float(affinity.log_odds[second, rival]),
+        runner_up_key=None if rival is None else ordered[int(affinity.rows[rival])].key,
+        by_user=merge.given,
+    )
+
+
+def tell_pair(ordered: Sequence[Tracklet], affinity: Affinity, first: int, second: int) -> Link:
+    """What is thought of the tracklets `first` and `second` of the affinity, by source; no runner-up is named."""
+    one, two = (ordered[int(affinity.rows[row])] for row in (first, second))
     evidence = {
         "appearance": float(affinity.appearance[first, second]),
         "time": _part(affinity, "time", first, second),
         "place": _part(affinity, "place", first, second),
     }
     log_odds = float(affinity.log_odds[first, second])
-    one_camera = tracklet[first].camera_id == tracklet[second].camera_id
-    people = affinity.prior_log_odds(first, second, "within" if one_camera else "cross")
-    return Link(
-        from_key=tracklet[first].key,
-        to_key=tracklet[second].key,
-        log_odds=log_odds,
-        runner_up=None if rival is None else float(affinity.log_odds[second, rival]),
-        evidence=evidence,
-        people=people,
-        rivals=log_odds - people - sum(evidence.values()),
-        runner_up_key=None if rival is None else ordered[int(affinity.rows[rival])].key,
-        by_user=merge.given,
-    )
+    people = affinity.prior_log_odds(first, second, "within" if one.camera_id == two.camera_id else "cross")
+    rivals = log_odds - people - sum(evidence.values())
+    return Link(one.key, two.key, log_odds, None, evidence, people, rivals)
 
 
 def _part(affinity: Affinity, name: EvidenceName, first: int, second: int) -> float:

@@ -69,8 +69,10 @@ def link_cameras(
     dimension: int,
     *,
     memory: Memory = _NO_MEMORY,
+    tell_alone: bool = False,
 ) -> Linked:
-    """Group the tracklets of all cameras by person; `dimension` is the length of an embedding.
+    """Group the tracklets of all cameras by person; `dimension` is the length of an embedding; `tell_alone` as in
+    AverageLinkageAssociator.solve.
 
     A correction that does not hold (any more) changes nothing: `corrected.refused` tells why.
     """
@@ -88,7 +90,7 @@ def link_cameras(
     views, scene = on_matched_floor(tracked, scene, config.association.match_views)
     if views is not None and views.calibrations:
         purified, corrected = make_fit(tracked, scene, config, prior, dimension, corrections=memory.corrections)
-    result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known)
+    result = associator.solve(corrected.tracklets, corrected.embeddings, scene, corrected.known, tell_alone=tell_alone)
     people, numbers = renumber(result.trajectories, _origin(purified, corrected), memory.numbers)
     by_camera = {
         outcome.camera.id: [t for t in corrected.tracklets if t.camera_id == outcome.camera.id]

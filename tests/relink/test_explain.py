@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.reliability_scene import COLOURS, Scene
 from commands.explain_sheet import _crop
+from pipeline.association.purity import Split
 from pipeline.types import Frame
 
 
@@ -39,6 +41,41 @@ def test_who_is_alone_and_whom_the_user_joined(work, passerby) -> None:  # type:
     assert "linked to nothing" in passerby("explain", work, 4)[1]
     assert passerby("relink", work, "--merge", 3, 4)[0] == 0
     assert "because a correction says so" in passerby("explain", work, 3)[1]
+
+
+def test_who_is_alone_is_told_the_best_candidate_and_why_not(work, passerby) -> None:  # type: ignore[no-untyped-def]
+    told = json.loads(passerby("explain", work, 4, "--json")[1])["best_candidate"]
+    assert (told["tracklet"], told["person"]) == ("cam0#1", 1)
+    assert sum(told["evidence"].values()) + told["people"] + told["rivals"] == pytest.approx(told["log_odds"], abs=1e-3)
+    assert told["log_odds"] < told["floor"] == 0.0
+    code, out, _ = passerby("explain", work, 4)
+    assert code == 0
+    assert (
+        f"Best candidate: cam0#1, person 1: one person with probability below 0.01, log-odds {told['log_odds']:+.1f}"
+        in out
+    )
+    assert "not taken: people are joined above log-odds +0.0" in out
+    assert "best_candidate" not in json.loads(passerby("explain", work, 1, "--json")[1])
+    assert passerby("relink", work, "--split", "1@cam1#4")[0] == 0
+    assert "cam1#4, person 5, looks more alike (appearance +" in passerby("explain", work, 1)[1]
+    before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    (work / "store" / "scene.json").unlink()
+    code, out, _ = passerby("explain", work, 4)
+    assert code == 0
+    assert "Best candidate: none, what the store holds is not usable" in out
+    changed = {path for path, content in before.items() if not path.is_file() or path.read_bytes() != content}
+    assert changed == {work / "store" / "scene.json"}, "explain writes nothing"
+
+
+def test_a_cut_of_the_tracker_is_told_on_both_sides(work, passerby) -> None:  # type: ignore[no-untyped-def]
+    split = Split(("cam0", 1), ("cam1", 3), 13.6, -4.26)
+    (work / "store" / "splits.json").write_text(json.dumps([asdict(split)]))
+    for person in (1, 4):
+        line = "cam1#3 was cut off cam0#1 at 13.6 s: log-odds -4.3 that both sides are one person"
+        assert line in passerby("explain", work, person)[1]
+    assert "was cut off" not in passerby("explain", work, 2)[1]
+    (work / "store" / "splits.json").write_text("[{}")
+    assert passerby("explain", work, 1)[0] == 0
 
 
 def test_what_is_not_there_is_exit_2_in_one_line(tracked, passerby, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
