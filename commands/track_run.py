@@ -35,7 +35,7 @@ from pipeline.outputs.fingerprint import Fingerprint, camera_hash, video_hash, w
 from pipeline.outputs.journal import DetectionJournal, JournaledDetector, refuse_foreign_journal
 from pipeline.outputs.memory import read_corrections, read_numbers, write_numbers
 from pipeline.outputs.run_directory import RunDirectory
-from pipeline.outputs.store import CameraCheckpoint, load_camera, save_camera
+from pipeline.outputs.store import CameraCheckpoint, left_over, load_camera, save_camera
 from pipeline.stages.linking import Memory, link_cameras
 from pipeline.stages.scene import CameraOutcome, Parts, track_cameras
 from pipeline.types import Camera, Embeddings
@@ -122,6 +122,11 @@ def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:
         if kept is not None:
             log.info("camera %s: done before, taken from the checkpoint", camera.id)
             done[camera.id] = outcome_of(camera, kept)
+    if directory.resumed and (names := left_over(directory.store, [camera_id for camera_id, _ in state.files])):
+        log.warning(
+            "%s in %s: not used, of a camera that is not in this run (any more); give it its former name to go on "
+            "with it, or remove it", ", ".join(names), directory.store,
+        )  # fmt: skip
     return networks, done
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from pipeline.errors import UsageError
 from pipeline.outputs.atomic import atomic_write
 from pipeline.outputs.fingerprint import Fingerprint
+from pipeline.outputs.journal import SUFFIX as JOURNAL
 from pipeline.outputs.run_directory import CAMERA_ID, camera_file
 from pipeline.types import Embeddings, Tracklet
 
@@ -114,6 +115,13 @@ def stored_cameras(store: Path) -> list[str]:
     """Ids of the cameras that have a checkpoint, sorted."""
     ids = (path.name.removesuffix(_SUFFIX) for path in store.glob(f"*{_SUFFIX}"))
     return sorted(camera_id for camera_id in ids if CAMERA_ID.fullmatch(camera_id))
+
+
+def left_over(store: Path, camera_ids: Collection[str]) -> list[str]:
+    """Names of the files in `store` that are of a camera which is none of `camera_ids`, sorted."""
+    kinds = (_SUFFIX, _PARTIAL, JOURNAL)
+    found = [path for path in store.iterdir() if path.suffix in kinds and CAMERA_ID.fullmatch(path.stem)]
+    return sorted(path.name for path in found if path.stem not in camera_ids)
 
 
 def _arrays(checkpoint: CameraCheckpoint) -> Arrays:

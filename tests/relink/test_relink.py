@@ -297,3 +297,25 @@ def test_from_another_folder_the_calibration_is_found_where_it_was_named(  # typ
     code, _, err = passerby("relink", tmp_path / "run")
     assert code == 0, err
     assert (tmp_path / "run" / "trajectories.json").read_bytes() == before
+
+
+def test_a_renamed_camera_is_done_anew_and_the_old_names_store_is_told(
+    work, passerby, people, small_scene: Scene
+) -> None:  # type: ignore[no-untyped-def]
+    """Field bug: the store of the former name lay there for ever, and nothing said so."""
+    one = small_scene.arguments()
+    (small_scene.boxes / "gate.txt").write_bytes((small_scene.boxes / "cam1.txt").read_bytes())
+    renamed = ["--videos", one[1], f"gate={one[2]}", *one[3:], "--output", work, "--no-render", "--resume"]
+    kept = (work / "store" / "cam1.safetensors").read_bytes()
+    code, _, err = passerby("track", *renamed)
+    assert code == 0, err
+    (line,) = [line for line in err.splitlines() if "cam1" in line]
+    assert f"cam1.safetensors in {work / 'store'}: not used, of a camera that is not in this run" in line
+    assert {name.split("#")[0] for tracklets in people(work).values() for name in tracklets} == {"cam0", "gate"}
+    assert sorted(path.name for path in (work / "mot").iterdir()) == ["cam0.txt", "gate.txt"]
+    assert passerby("relink", work, "--list")[0] == 0, "nor does what comes later read it"
+    assert (work / "store" / "cam1.safetensors").read_bytes() == kept, "what may be somebody's only copy stays"
+    code, _, err = passerby("track", *one, "--output", work, "--no-render", "--resume")
+    assert code == 0
+    assert "camera cam1: done before" in err
+    assert "gate.safetensors in" in err
