@@ -1,7 +1,7 @@
 """Our tracking measures beside those of other evaluators on the same files: differences and seconds.
 
     python -m benchmarks.metrics_parity PREDICTED TRUTH --mtmc ../shared/mtmc_eval.py [--partial-truth]
-    python -m benchmarks.metrics_parity PREDICTED TRUTH --trackeval /tmp/reference/bin/python
+    python -m benchmarks.metrics_parity PREDICTED TRUTH --trackeval ../reference/bin/python
 
 PREDICTED and TRUTH are folders of <camera>.txt. The first peer is a file with its own command line; the second is the
 Python of an environment that holds TrackEval (tests/evaluation/golden/make_golden.py says how to make one).

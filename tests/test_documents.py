@@ -44,6 +44,11 @@ def test_benchmarks_take_the_options_that_pages_give_them(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_command_needs_what_lies_on_one_machine_only(page):
+    assert re.findall(r"(?<![\w.~/-])/(?:tmp|home|root|work)/\S+", page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_headings_find_them(page):
     for link, heading in re.findall(r"\]\(([^)#\s]*\.md)#([^)]+)\)", page.read_text(encoding="utf-8")):
         titles = re.findall(r"^#+ (.+)$", (page.parent / link).read_text(encoding="utf-8"), re.MULTILINE)

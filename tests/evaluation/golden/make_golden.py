@@ -1,8 +1,8 @@
 """Makes trackeval.json and pycocotools.json with the reference programs, in an environment of their own:
 
-    python3 -m venv /tmp/reference && /tmp/reference/bin/pip install trackeval==1.3.0 pycocotools==2.0.11
-    /tmp/reference/bin/python tests/evaluation/golden/make_golden.py
-    /tmp/reference/bin/python tests/evaluation/golden/make_golden.py PREDICTED TRUTH    # score two folders instead
+    python3 -m venv ../reference && ../reference/bin/pip install trackeval==1.3.0 pycocotools==2.0.11
+    ../reference/bin/python tests/evaluation/golden/make_golden.py
+    ../reference/bin/python tests/evaluation/golden/make_golden.py PREDICTED TRUTH    # score two folders instead
 
 (trackeval 1.3.0 on the index is Luiten's TrackEval packaged by A. Koval, who keeps its metrics and fixes its NumPy 2
 faults.) MOT text goes through TrackEval's own MotChallenge2DBox loader, without MOT17's distractor classes. Numbers of
