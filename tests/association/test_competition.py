@@ -101,6 +101,18 @@ def test_who_comes_back_to_two_cameras_is_one_person_however_sure_each_visit_is(
     assert strangers[0, 3] < -8.0, "two people still exclude one another"
 
 
+def test_nothing_jumps_as_two_visits_come_to_be_one_person():
+    """As above. A step of .05 in the log-odds that 0 and 1, and 2 and 3, are one person who came back moves the others
+    by 2.5 at most, over a range of 40: by 38 where pieces began at one limit, and by -1.3 where the first round, by
+    chance like none, passed for the last."""
+    visits = [(0, 2, 20.0), (1, 3, 20.0), (0, 3, 6.0), (1, 2, 6.0)]
+    steps = np.arange(0.0, 8.0, 0.05).tolist()
+    found = [_weigh([*visits, (0, 1, b), (2, 3, b)], [0, 0, 1, 1], at_once=[(0, 2), (1, 3)])[0, 3] for b in steps]
+    assert found[0] < -8.0 < 3.0 < found[-1]
+    assert np.diff(found).min() > -0.05, "the likelier they are one person, the likelier he is both"
+    assert np.diff(found).max() < 2.5
+
+
 def test_who_cannot_be_the_person_is_no_rival():
     out = _weigh([(0, 1, 4.0), (0, 2, 4.0)], [0, 1, 1], cannot=[(0, 2)])
     assert out[0, 1] > 3.98
