@@ -150,6 +150,11 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     unlabelled = datasets.join(loose) if loose else None
     if not config.teachers:
         return TrainData(labelled, None, unlabelled, None)
+    if config.teacher_blocks is not None:
+        from reid.teacher_blocks import BlockTeacher  # noqa: PLC0415
+
+        teacher = BlockTeacher(config.teachers[0], config.teacher_blocks, runtime)
+        return TrainData(labelled, None, unlabelled, block_teacher=teacher)
     embedders = [(build_embedder(teacher, runtime), teacher_key(teacher, runtime)) for teacher in config.teachers]
     vectors = [
         [side_by_side([teacher_vectors(table, *one, cache) for one in embedders]) for table in part]
@@ -159,7 +164,7 @@ def load_data(config: TrainConfig, root: Path, runtime: RuntimeConfig, cache: Pa
     if config.teacher_maps is not None:
         maps = _teacher_maps(config, tables, loose, runtime, cache)
     unlabelled_vectors = np.concatenate(vectors[1]) if loose else None
-    return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, unlabelled_vectors, *maps)
+    return TrainData(labelled, np.concatenate(vectors[0]), unlabelled, unlabelled_vectors, maps[0], maps[1])
 
 
 def _teacher_maps(

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UsageError
+from reid import osnet
 from runtime.torchvision_ops import ensure_torchvision_ops
 
-TrunkName = Literal["light", "resnet18", "resnet50", "resnet101"]
-TRUNKS: tuple[TrunkName, ...] = ("light", "resnet18", "resnet50", "resnet101")
+TrunkName = Literal["light", "osnet", "resnet18", "resnet50", "resnet101"]
+TRUNKS: tuple[TrunkName, ...] = ("light", "osnet", "resnet18", "resnet50", "resnet101")
 
 # The light trunk: chosen for training throughput on a CPU with AMX (docs/reid.md).
 STEM, MIDDLE, LATE, HIDDEN, LAST = 64, 128, 256, 192, 512
@@ -43,10 +44,10 @@ def build_trunk(name: TrunkName, imagenet: Path | None = None) -> Trunk:
 
     Raises UsageError for an unknown name and for weights that do not fit.
     """
-    if name == "light":
+    if name in ("light", "osnet"):
         if imagenet is not None:
-            raise UsageError(f"{imagenet}: the light trunk is trained from scratch; remove `imagenet`")
-        return light()
+            raise UsageError(f"{imagenet}: the {name} trunk is trained from scratch; remove `imagenet`")
+        return light() if name == "light" else omni_scale()
     if name not in TRUNKS:
         raise UsageError(f"trunk {name!r}: not one of {', '.join(TRUNKS)}")
     return _resnet(name, imagenet)
@@ -164,6 +165,17 @@ def light() -> Trunk:
         return own
 
     return Trunk(shared, branch, LAST, LATE)
+
+
+def omni_scale() -> Trunk:
+    """OSNet (reid/osnet.py), parted after the first block of its last stage."""
+
+    def started(part: nn.Module) -> nn.Module:
+        _initialise(part)
+        return part
+
+    width = osnet.STAGES[-1]
+    return Trunk(started(osnet.shared_part()), lambda stride: started(osnet.branch_part(stride)), width, width)
 
 
 def _initialise(module: nn.Module) -> None:

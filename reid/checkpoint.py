@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "checkpoint.pt"
 MAPS = "to_maps."
 ADDED = {
-    "": ("architecture", "keypoints", "split", "initial_heads", "teacher_maps"),
+    "": ("architecture", "keypoints", "split", "initial_heads", "teacher_maps", "teacher_blocks"),
     "loss": ("soft_margin", "contrastive", "contrastive_margin", "verification", "distil_maps"),
 }
 """Settings younger than the first checkpoints, by section: left at their defaults they do not count."""

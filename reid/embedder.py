@@ -128,11 +128,11 @@ def build_file(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedde
 
 
 def open_file(
-    config: EmbedderConfig, runtime: RuntimeConfig, also: str | None = None
+    config: EmbedderConfig, runtime: RuntimeConfig, also: Sequence[str] = ()
 ) -> tuple[Network, tuple[int, int], Prepare]:
     """The network of an OpenVINO or ONNX embedder, its input's width and height, and what makes its input.
 
-    `also` names an operation inside the network whose output is wanted too. Raises UsageError.
+    `also` names operations inside the network whose outputs are wanted too. Raises UsageError.
     """
     path = Path(config.model)
     if config.model == "bundled":

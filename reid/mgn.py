@@ -133,7 +133,10 @@ class Mgn(nn.Module):
 
     def features(self, images: Tensor, boxes: Tensor | None = None) -> MgnFeatures:
         """All vectors of `images (N, 3, H, W)`; `boxes (N, 6, 4)` of body parts where the architecture wants pose."""
-        common = self.shared(images)
+        return self.features_of(self.shared(images), boxes)
+
+    def features_of(self, common: Tensor, boxes: Tensor | None = None) -> MgnFeatures:
+        """The same, of what the shared trunk gives."""
         pooled: list[Tensor] = []
         whole: list[Tensor] = []
         local: list[Tensor] = []

@@ -11,7 +11,8 @@ from pipeline.types import Float32, Int64, UInt8
 from reid import losses
 from reid.distributed import Workers
 from reid.mgn import IdentityHeads, Mgn, MgnFeatures
-from reid.train_config import LossConfig
+from reid.teacher_blocks import BlockWords, taught, trunk_blocks
+from reid.train_config import LossConfig, TrainConfig
 
 DROPOUT = 0.9
 """Before the two-class softmax of pairs (Zheng et al., TOMM 2017, section 4.2)."""
@@ -20,13 +21,15 @@ DROPOUT = 0.9
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`images (B, h, w, 3) uint8 BGR`; `identity (B,)`, -1 for unlabelled; `teacher (B, E)` or None; `boxes (B, 6, 4)`
-    of body parts in fractions, or None; `maps (B, C, h / 16, w / 16)`, the teacher's word on each place, or None."""
+    of body parts in fractions, or None; `maps (B, C, h / 16, w / 16)`, the teacher's word on each place, or None;
+    `blocks`, what it says of the trunk's blocks, or None."""
 
     images: UInt8
     identity: Int64
     teacher: Float32 | None
     boxes: Float32 | None = None
     maps: Float32 | None = None
+    blocks: BlockWords | None = None
 
 
 class Student(nn.Module):
@@ -50,6 +53,29 @@ class Student(nn.Module):
         if map_dimension:
             self.to_maps = nn.ModuleList(nn.Conv2d(width, map_dimension, 1) for width in model.map_widths)
         self.verify = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(model.dimension, 2)) if verifies else None
+
+
+def all_losses(  # noqa: PLR0917
+    student: Student,
+    inputs: tuple[Tensor, Tensor | None],
+    batch: Batch,
+    config: TrainConfig,
+    progress: float,
+    workers: Workers,
+) -> dict[str, tuple[float, Tensor]]:
+    """Weight and value of each part of the loss for `inputs`, the crops `(B, 3, H, W)` and boxes of body parts.
+
+    Where a trunk is learnt block by block, that comes alone at first.
+    """
+    images, boxes = inputs
+    model, settings = student.model, config.teacher_blocks
+    if settings is None or batch.blocks is None:
+        return objective(student, model.features(images, boxes), batch, config.loss, workers)
+    common, value = taught(trunk_blocks(model), images, batch.blocks, apart=progress < settings.apart_until)
+    blocks = {"blocks": (settings.weight, value)}
+    if progress < settings.alone_until:
+        return blocks
+    return {**objective(student, model.features_of(common), batch, config.loss, workers), **blocks}
 
 
 def objective(

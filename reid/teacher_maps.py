@@ -69,7 +69,7 @@ def raw_maps(table: CropTable, teacher: MapTeacher, runtime: RuntimeConfig, cach
 
 def _ask(table: CropTable, teacher: MapTeacher, runtime: RuntimeConfig, path: Path) -> None:
     """Write the maps to `path` as they come: those of a large set do not fit in memory twice."""
-    network, size_wh, prepare = open_file(teacher.embedder, runtime, teacher.layer)
+    network, size_wh, prepare = open_file(teacher.embedder, runtime, (teacher.layer,))
     batch = network.input_shape[0] or CHUNK
     maps: Maps | None = None
     for begin in range(0, len(table), batch):

@@ -26,10 +26,11 @@ from reid.embedder import normalise
 from reid.export import save_mgn
 from reid.finishing import with_discriminant
 from reid.mgn import MGN, Mgn
-from reid.objective import Batch, Student, objective
+from reid.objective import Batch, Student, all_losses
 from reid.pose import part_boxes
 from reid.sampler import IdentitySampler
 from reid.schedule import build_optimiser, copy_of, float_buffers, learning_rate, update_average
+from reid.teacher_blocks import BlockTeacher, begin_like, trunk_blocks
 from reid.teacher_maps import Maps, placed_maps
 from reid.train_config import TrainConfig
 from reid.train_log import COLUMNS, EventLog, append_csv
@@ -39,12 +40,16 @@ logger = logging.getLogger(__name__)
 Tell = Callable[["Trainer", Mapping[str, float]], None]
 """Called after each step with the parts of its loss."""
 
+SELDOM = ("contrastive", "verification", "maps", "blocks")
+"""Parts of the loss that are told only where there are any."""
+
 AUTOCAST = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainData:
-    """Labelled crops, unlabelled crops (may be None), the teacher's unit vectors `(N, E)` and maps of both."""
+    """Labelled crops, unlabelled crops (may be None), the teacher's unit vectors `(N, E)` and maps of both; or a
+    teacher that is asked about each batch."""
 
     labelled: CropTable
     teacher: Float32 | None = None
@@ -52,6 +57,7 @@ class TrainData:
     unlabelled_teacher: Float32 | None = None
     maps: Maps | None = None
     unlabelled_maps: Maps | None = None
+    block_teacher: BlockTeacher | None = None
 
 
 class Trainer:
@@ -74,6 +80,7 @@ class Trainer:
         self._seen_before = load_card(Path(config.initial)).training_data if config.initial else ()
         self.classes = int(data.labelled.identity.max()) + 1
         width = 0 if data.teacher is None else data.teacher.shape[1]
+        width = width if data.block_teacher is None else data.block_teacher.dimension
         verifies, mapped = config.loss.verification > 0, 0 if data.maps is None else data.maps.shape[3]
         student = Student(model, self.classes, width, neck=config.neck, verifies=verifies, map_dimension=mapped)
         if config.initial and config.initial_heads:
@@ -205,25 +212,32 @@ class Trainer:
             images, boxes = [image for image, _ in posed], part_boxes(np.stack([p for _, p in posed]))
         identity = data.labelled.identity[rows]
         teacher = None if data.teacher is None else data.teacher[rows]
-        if data.unlabelled is not None and data.unlabelled_teacher is not None and teacher is not None:
+        if data.unlabelled is not None and config.unlabelled_crops:
             more = rng.choice(len(data.unlabelled), config.unlabelled_crops, replace=False)
             placed = [augment_placed(data.unlabelled.images[row], size, rng, config.augment) for row in more]
             images += [image for image, _ in placed]
             places += [place for _, place in placed]
             identity = np.concatenate([identity, np.full(len(more), -1, np.int64)])
-            teacher = np.concatenate([teacher, data.unlabelled_teacher[more]])
+            if teacher is not None and data.unlabelled_teacher is not None:
+                teacher = np.concatenate([teacher, data.unlabelled_teacher[more]])
         maps: Float32 | None = None
         if data.maps is not None:
             cells = [data.maps[row] for row in rows]
             if data.unlabelled_maps is not None:
                 cells += [data.unlabelled_maps[row] for row in more]
             maps = placed_maps(np.stack(cells), np.stack(places), (size[0] // 16, size[1] // 16))
+        if data.block_teacher is not None:
+            words = data.block_teacher(images)
+            return Batch(np.stack(images), identity, words.vectors, boxes, None, words)
         return Batch(np.stack(images), identity, teacher, boxes, maps)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; the parts of the loss."""
         config = self.config
         self.student.train()
+        if config.teacher_blocks is not None and self.progress >= config.teacher_blocks.apart_until:
+            # a batch's own mean and spread are not what the teacher's norms use: half of what is left to learn is that
+            self.student.model.shared.eval()
         rate = learning_rate(config, self.step, self.progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
@@ -233,8 +247,9 @@ class Trainer:
         boxes = None if batch.boxes is None else torch.from_numpy(batch.boxes).to(self.device)
         dtype = AUTOCAST.get(config.precision)
         with torch.autocast(self.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-            features = self.student.model.features(images, boxes)
-            parts = objective(self.student, features, batch, config.loss, self.workers)
+            if batch.blocks is not None and self.step == 0 and config.initial is None:
+                begin_like(trunk_blocks(self.student.model), batch.blocks)
+            parts = all_losses(self.student, (images, boxes), batch, config, self.progress, self.workers)
         loss = torch.stack([weight * part for weight, part in parts.values()]).sum()
         if not bool(torch.isfinite(loss)):
             raise UsageError(
@@ -260,7 +275,7 @@ class Trainer:
         }
 
     def _log(self, window: list[dict[str, float]], crops_per_s: float) -> None:
-        mean = {name: float(np.mean([row[name] for row in window])) for name in window[-1]}
+        mean = {name: float(np.mean([row[name] for row in window if name in row])) for name in window[-1]}
         row: dict[str, float | str] = {
             **{name: f"{mean.get(name, 0.0):.4f}" for name in COLUMNS},
             "step": self.step,
@@ -274,7 +289,7 @@ class Trainer:
             self._events = EventLog(self.folder)
         scalars = {name: value for name, value in mean.items() if name != "rate"}
         self._events.add(self.step, {**scalars, "learning_rate": mean["rate"], "crops_per_s": crops_per_s})
-        told = [name for name in COLUMNS if name not in ("contrastive", "verification", "maps") or name in mean]
+        told = [name for name in COLUMNS if name not in SELDOM or name in mean]
         logger.info("%3.0f %%  %s", 100 * self.progress, "  ".join(f"{name} {row[name]}" for name in told))
 
 

@@ -73,6 +73,23 @@ class TeacherMapsConfig(Section):
     dimension: int = Field(default=128, ge=2, description="Principal components of all teachers' channels.")
 
 
+class TeacherBlocksConfig(Section):
+    """A trunk of blocks that is learnt block by block from a teacher's inner operations (reid/teacher_blocks.py)."""
+
+    operations: tuple[tuple[str, str], ...] = Field(
+        min_length=1, description="For each block of the shared trunk: before its last activation, and its output."
+    )
+    apart_until: Fraction = Field(default=0.2, description="Progress until which blocks are fed by the teacher's.")
+    alone_until: Fraction = Field(default=0.4, description="Progress until which nothing but blocks is learnt.")
+    weight: float = Field(default=1.0, gt=0, description="Of the blocks' loss beside the others, afterwards.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TeacherBlocksConfig:
+        if self.alone_until < self.apart_until:
+            raise ValueError("`alone_until` lies before `apart_until`")
+        return self
+
+
 class SizeFrom(Section):
     """From `progress` on, crops are `size_wh` px."""
 
@@ -83,7 +100,7 @@ class SizeFrom(Section):
 class TrainConfig(Section):
     """A whole training run. Defaults are the MGN paper's; configs/reid_light.yaml holds what the light trunk wants."""
 
-    trunk: Literal["light", "resnet18", "resnet50", "resnet101"] = "resnet50"
+    trunk: Literal["light", "osnet", "resnet18", "resnet50", "resnet101"] = "resnet50"
     architecture: ArchitectureConfig = Field(default=ArchitectureConfig(), description="Branches; default: MGN.")
     reduced: int = Field(default=256, ge=8, le=2048)
     neck: bool = Field(default=False, description="Normalise the pooled vectors before their classifiers (BNNeck).")
@@ -103,6 +120,9 @@ class TrainConfig(Section):
         default=None, description="An embedder to distil from, or several, whose vectors are put side by side."
     )
     teacher_maps: TeacherMapsConfig | None = Field(default=None, description="For loss.distil_maps.")
+    teacher_blocks: TeacherBlocksConfig | None = Field(
+        default=None, description="The teacher is asked about each crop as it was changed, and about its blocks."
+    )
     identities: int = Field(default=16, ge=2, description="P")
     crops: int = Field(default=4, ge=1, description="K")
     unlabelled_crops: int = Field(default=0, ge=0, description="Beside P x K in each batch.")
@@ -137,6 +157,16 @@ class TrainConfig(Section):
             raise ValueError("`teacher_maps` wants sides of crops in multiples of 16 px: input_size_wh and sizes")
         if self.teacher_maps is not None and not self.architecture.maps_of_stride_16:
             raise ValueError("`teacher_maps` wants a shared trunk or a branch of stride 1; this network has neither")
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_consistent(self) -> TrainConfig:
+        if self.teacher_blocks is None:
+            return self
+        if len(self.teachers) != 1 or self.teacher_maps is not None:
+            raise ValueError("`teacher_blocks` wants one `teacher`, and no `teacher_maps`")
+        if self.trunk != "osnet" or not self.architecture.share or self.architecture.needs_pose:
+            raise ValueError("`teacher_blocks` wants `trunk: osnet`, shared, and no pose parts")
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ COLUMNS = (
     "contrastive",
     "verification",
     "maps",
+    "blocks",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,12 +128,12 @@ def compile_file(
     *,
     input_chw: tuple[int, int, int] | None = None,
     dynamic_batch: bool = True,
-    also: str | None = None,
+    also: Sequence[str] = (),
 ) -> Network:
     """An OpenVINO `.xml`, an `.onnx`, or a folder that holds one `.xml`; runs on the CPU whatever the device.
 
     `input_chw` fixes the free sides of a model whose file leaves them open; a model fixed to another size keeps its
-    own (read `input_shape`). `also` names an operation inside, whose output comes after the model's own.
+    own (read `input_shape`). `also` names operations inside, whose outputs come after the model's own.
     Raises UsageError when the file is missing or unreadable, or has no such operation.
     """
     from runtime.openvino_network import from_file  # noqa: PLC0415

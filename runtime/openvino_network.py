@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,18 +131,18 @@ def from_file(
     *,
     input_chw: tuple[int, int, int] | None,
     dynamic_batch: bool,
-    also: str | None = None,
+    also: Sequence[str] = (),
 ) -> OpenVinoNetwork:
     """Read and compile a model file or folder; see `runtime.network.compile_file`."""
     file = model_file(path)
     model = read_model(file)
     if len(model.inputs) != 1 or len(model.input(0).partial_shape) != 4:
         raise UsageError(f"{file}: want one input (N, C, H, W), got {[str(i.partial_shape) for i in model.inputs]}")
-    if also is not None:
-        inside = [operation for operation in model.get_ops() if operation.get_friendly_name() == also]
-        if not inside:
-            raise UsageError(f"{file}: has no operation called {also}; a viewer of OpenVINO models lists their names")
-        model.add_outputs([inside[0].output(0)])
+    inside = {operation.get_friendly_name(): operation for operation in model.get_ops()} if also else {}
+    for name in also:
+        if name not in inside:
+            raise UsageError(f"{file}: has no operation called {name}; a viewer of OpenVINO models lists their names")
+        model.add_outputs([inside[name].output(0)])
     sides = _input_shape(model)
     if None in sides:
         wanted = (None if dynamic_batch else 1, *(input_chw or (None, None, None)))
