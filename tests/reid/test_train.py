@@ -125,7 +125,7 @@ def test_the_paper_s_schedule_drops_at_epochs_40_and_60() -> None:
     assert paper.size_at(0.5) == (128, 384)
 
 
-@pytest.mark.parametrize("name", ["mgn_market1501.yaml", "reid_light.yaml"])
+@pytest.mark.parametrize("name", ["mgn_market1501.yaml", "reid_light.yaml", "reid_osnet.yaml"])
 def test_shipped_configurations_load(name: str) -> None:
     settings = train_reid.load_train_config(Path(__file__).parents[2] / "configs" / name)
     assert settings.crops == 4
