@@ -36,7 +36,7 @@ from evaluation.mot_text import MotRows
 from evaluation.multi_camera import PairResult, evaluate_tracking
 from evaluation.partial import evaluate_partial
 from pipeline.stages.linking import link_cameras
-from pipeline.types import Float64, Scene, Tracklet, TrackletKey
+from pipeline.types import Scene, Tracklet, TrackletKey
 
 
 def rows_of(tracklets: Sequence[tuple[int, Tracklet]], camera_id: str) -> MotRows:
@@ -66,19 +66,20 @@ def row(name: str, idf1: float, pairs: PairResult, rest: str = "") -> str:
 
 
 def whose(tracklets: Sequence[Tracklet], ceiling: dict[str, MotRows]) -> dict[TrackletKey, int]:
-    """The id that perfect linking gives each tracklet, by its first box."""
+    """The id that perfect linking gives each tracklet, by the first of its boxes that stands there; one of which none
+    does, for others cover the same person, has an id of its own below 0."""
     at = {
         (camera, int(frame), *np.round(box, 2).tolist()): int(person)
         for camera, rows in ceiling.items()
         for frame, person, box in zip(rows.frame, rows.identity, rows.xyxy, strict=True)
     }
-    return {t.key: at[t.camera_id, int(t.frame_index[0]) + 1, *_as_written(t).tolist()] for t in tracklets}
-
-
-def _as_written(tracklet: Tracklet) -> Float64:
-    """The first box after the way through `rows_of`, px."""
-    box: Float64 = np.round(rows_of([(0, tracklet)], tracklet.camera_id).xyxy[0], 2)
-    return box
+    result: dict[TrackletKey, int] = {}
+    for number, tracklet in enumerate(tracklets):
+        own = rows_of([(0, tracklet)], tracklet.camera_id)
+        boxes = zip(own.frame.tolist(), np.round(own.xyxy, 2).tolist(), strict=True)
+        ids = (at.get((tracklet.camera_id, frame, *box)) for frame, box in boxes)
+        result[tracklet.key] = next((one for one in ids if one is not None), -1 - number)
+    return result
 
 
 def without_one_kind_of_error(

@@ -31,6 +31,7 @@ from pipeline.association.gaps import learn_gaps
 from pipeline.association.joining import Joining
 from pipeline.association.journeys import Journeys
 from pipeline.association.linkage import PLAIN
+from pipeline.association.missed import mistaken
 from pipeline.association.overlap import Overlap, discover_overlaps
 from pipeline.association.pair_evidence import PairEvidence
 from pipeline.association.pair_scores import PairScores, Veto, score_pairs
@@ -166,9 +167,11 @@ def group_crowd(affinity: CrowdAffinity, floor: float, given: Int64, method: Met
 
     near = edges.above(joining.least_mean(floor))
     labels, merges, solved = solve_components(near, floor, log_odds, given, method, joining=joining)
-    missed = expected_missed(edges, scores.gate, labels, scores.log_odds, joining)
-    doubt = judge_pairs(log_odds, labels, merges, given, joining=joining, missed=missed)
-    return Solution(labels, merges, doubt, solved)
+    doubtful = expected_missed(edges, scores.gate, labels, scores.log_odds, joining)
+    doubt = judge_pairs(log_odds, labels, merges, given, joining=joining, missed=doubtful)
+    of_two = np.array([len(m.left) == len(m.right) == 1 for m in merges], dtype=np.bool_)
+    taken = mistaken(doubt.merge[of_two], float(doubt.merge.sum()) + doubtful, len(labels))
+    return Solution(labels, merges, replace(doubt, missed=doubtful + taken), solved)
 
 
 def _look_at_sample(

@@ -7,7 +7,8 @@ more than could still be made: whoever has his counterpart already has no other 
 
 Where everybody has a counterpart nothing is left to be joined, and links are missed all the same: two people who were
 taken for each other. So a wrong joining of two single tracklets is a missed one, too, where they have others of their
-own, which a tracklet has with a probability of twice the joinings over the tracklets.
+own, which a tracklet has with a probability of twice the joinings over the tracklets. The joinings that are missed so
+are among these: of w wrong ones and j others that are true, of n tracklets, m = 2 w (j + m) / n are missed, w at most.
 """
 
 from __future__ import annotations
@@ -40,8 +41,15 @@ def missed_joinings(
     doubtful = float(sigmoid(mean[np.triu(~barred, 1)]).sum())
     joinings = float(made.sum()) + doubtful
     unsuspected = UNLIKE / (1.0 - UNLIKE) * joinings
-    mistaken = float((1.0 - made[of_two]).sum()) * min(1.0, 2.0 * joinings / len(labels))
-    return doubtful + min(unsuspected, max(_still_possible(labels, camera, groups) - doubtful, 0.0)) + mistaken
+    taken = mistaken(made[of_two], joinings, len(labels))
+    return doubtful + min(unsuspected, max(_still_possible(labels, camera, groups) - doubtful, 0.0)) + taken
+
+
+def mistaken(made: Float64, joinings: float, tracklets: int) -> float:
+    """Expected number of joinings that are missed as two people were taken for each other: `made (M,)`, probabilities
+    of joinings of two single tracklets; `joinings`: the expected number of true ones of all other kinds."""
+    wrong = float((1.0 - made).sum())
+    return min(wrong, 2.0 * wrong * joinings / max(tracklets - 2.0 * wrong, 1e-9))
 
 
 def _still_possible(labels: Int64, camera: Int64, groups: int) -> float:

@@ -66,9 +66,17 @@ def test_two_who_are_taken_for_each_other_are_missed_where_they_have_others_of_t
         apart = {(a, b): -60.0 for a in range(len(labels)) for b in range(a) if labels[a] != labels[b]}
         return missed(apart, labels, [0, 1] * 20 + list(more), made=np.full(20, sure), single=single)
 
-    assert of(0.9) == pytest.approx(2.0 * 2 * 18 / 40)  # of 40 tracklets 36 have another one
-    assert of(0.9, *[0] * 32) == pytest.approx(2.0 * 2 * 18 / 72)  # half of the people pass by once
+    assert of(0.9) == pytest.approx(2.0)  # of 40 tracklets 36 have another one, and 4 that are two swapped pairs
+    assert of(0.9, *[0] * 32) == pytest.approx(2.0 * 2 * 18 / 68)  # half of the people pass by once
+    assert of(0.02) == pytest.approx(2.0 * 19.6 * 0.4 / 0.8)  # hardly anybody was joined with his own
     assert of(0.9, single=False) == pytest.approx(0.0)  # who was joined to a group has found somebody
+
+
+def test_of_two_pairs_that_are_as_likely_swapped_one_joining_is_missed() -> None:
+    """Either both are right or both are wrong: .5 was expected, for who was swapped did not count as having another."""
+    swapped = {(0, 2): 0.0, (1, 3): 0.0, (0, 3): 0.0, (1, 2): 0.0}
+    cannot = [(0, 1), (2, 3)]  # of one camera, at once
+    assert missed(swapped, [0, 1, 0, 1], [0, 0, 1, 1], made=(0.5, 0.5), cannot=cannot) == pytest.approx(1.0)
 
 
 def test_the_missed_are_a_share_of_them_and_of_the_true_links_made() -> None:

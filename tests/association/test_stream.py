@@ -34,7 +34,7 @@ def test_being_left_over_finds_people_that_the_mean_of_pairs_leaves_apart(stream
         recall.append(pairs(both) / pairs(who))
         told.append(1.0 - solution.doubt.merge.mean())
         missed = len(np.unique(both)) - len(np.unique(who))
-        assert solution.doubt.missed == pytest.approx(missed, rel=0.7)
+        assert solution.doubt.missed == pytest.approx(missed, rel=0.45), "0.3 and 0.5 of it without the mistaken"
     assert recall[1] > recall[0] + 0.02
     assert told[1] < told[0]
 
