@@ -60,8 +60,10 @@ def main() -> None:
     print(f"CPU ms a crop, one thread, {cpu_precision('auto')}")
     print(f"{described(Mgn('light'), (96, 192)):8.2f}  MGN light, 96 x 192, describes", flush=True)
     print(f"{described(Mgn('light'), (128, 256)):8.2f}  MGN light, 128 x 256, describes", flush=True)
+    print(f"{described(Mgn('osnet'), (128, 256)):8.2f}  MGN osnet, 128 x 256, describes", flush=True)
     print(f"{described(Mgn('resnet50'), (128, 384)):8.2f}  MGN resnet50, 128 x 384, describes", flush=True)
     print(f"{learnt(Mgn('light'), (3, 128, 64)):8.2f}  MGN light, 64 x 128, forward and back", flush=True)
+    print(f"{learnt(Mgn('osnet'), (3, 256, 128), 8):8.2f}  MGN osnet, 128 x 256, forward and back", flush=True)
     for channels, height, width in ((64, 64, 32), (256, 16, 8)):
         for kind, groups in (("dense", 1), ("depthwise", channels)):
             convolution = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)

@@ -13,6 +13,7 @@ import numpy as np
 from commands.reid_scores import Described, as_json, crops_at, describe, of_camera, score, score_reranked, single_shot
 from pipeline.config import EmbedderConfig
 from pipeline.errors import UsageError
+from reid.embedder import BUNDLED_MODELS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", type=int, default=0, metavar="N", help="random split of a data set without a fixed one (default: 0)")
     add("--hold-out", type=int, metavar="N", help="score only the N identities that training with hold_out keeps back")
     add("--single-shot", type=int, default=0, metavar="N", help="also mean Rank-1 of N draws of one crop a person")
-    add("--weights", default="bundled", metavar="W", help="bundled, or a .safetensors, .xml or .onnx file")
+    add("--weights", default="bundled", metavar="W", help="bundled, bundled-osnet, a .safetensors, .xml or .onnx")
     add(
         "--flip",
         action=argparse.BooleanOptionalAction,
@@ -153,8 +154,8 @@ def overrides(args: argparse.Namespace) -> list[str]:
 
 def _embedder_settings(weights: str) -> list[str]:
     """`--weights` as settings."""
-    if weights == "bundled":
-        return []
+    if weights in BUNDLED_MODELS:
+        return [f"embedder.model={weights}"]
     names = {".safetensors": "mgn", ".xml": "openvino", ".onnx": "onnx"}
     suffix = Path(weights).suffix
     if suffix not in names:

@@ -8,6 +8,7 @@ from pathlib import Path
 from detectors.download import refuse_missing
 from pipeline.config import Config
 from pipeline.errors import UsageError
+from reid.embedder import BUNDLED_MODELS
 
 
 def refuse_missing_models(config: Config) -> None:
@@ -26,5 +27,5 @@ def _named(config: Config) -> Iterator[tuple[str, str, str]]:
         yield "detector.replay_dir", detector.replay_dir, "give a folder of <camera>.txt or <camera>/det.txt"
     if detector.weights is not None:
         yield "detector.weights", detector.weights, "nothing is downloaded here, copy it there"
-    if embedder.name in ("mgn", "openvino", "onnx") and embedder.model != "bundled":
+    if embedder.name in ("mgn", "openvino", "onnx") and embedder.model not in BUNDLED_MODELS:
         yield "embedder.model", embedder.model, "give a path to .safetensors, .onnx or .xml, or `bundled`"

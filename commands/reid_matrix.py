@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("--weights", nargs="+", required=True, metavar="W", help="bundled, .safetensors, .xml or .onnx files: the rows")
+    add("--weights", nargs="+", required=True, metavar="W", help="bundled, bundled-osnet, or files: the rows")
     add("--data", nargs="+", required=True, type=Path, metavar="SET", help="folders or tars of crops: the columns")
     add("--hold-out", type=int, metavar="N", help="of every set only the N identities that `hold_out: N` keeps back")
     add("--query-camera", type=int, metavar="C", help="queries from this camera only")

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="bundled, a .pt or .onnx file, an OpenVINO folder, or a published name (yolo11m.pt), fetched once",
     )
-    add("--embedder", metavar="MODEL", help="bundled, or a .safetensors, .onnx or OpenVINO .xml file")
+    add("--embedder", metavar="MODEL", help="bundled, bundled-osnet, or a .safetensors, .onnx or OpenVINO .xml file")
     add(
         "--replay",
         type=Path,

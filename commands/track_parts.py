@@ -14,12 +14,12 @@ from pipeline.outputs.fingerprint import file_hash
 from pipeline.types import Detector, Embedder
 from pipeline.weights import load_card
 from reid import build_embedder
-from reid.embedder import BUNDLED, card_of
+from reid.embedder import BUNDLED_MODELS, card_of
 from runtime.network import choose_device
 from trackers import build_tracker
 
-_BUNDLED = {"yolo": yolo.BUNDLED, "mgn": BUNDLED}
-"""The bundled weights by what runs them."""
+_BUNDLED = {"yolo": {"bundled": yolo.BUNDLED}, "mgn": BUNDLED_MODELS}
+"""The bundled weights by what runs them, and by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def _boxes(config: Config, camera_ids: Sequence[str]) -> Iterator[tuple[str, Pat
 def _hash(part: str, model: str) -> str:
     """Hash of a model file, or of the files of a model folder; of bundled weights that of their card, which was
     verified when they were loaded. A model known by name only (torchvision) is its name."""
-    if model == "bundled" and part in _BUNDLED:
-        return f"sha256:{load_card(_BUNDLED[part]).sha256}"
+    if (bundled := _BUNDLED.get(part, {}).get(model)) is not None:
+        return f"sha256:{load_card(bundled).sha256}"
     path = Path(model)
     if path.is_file():
         weights = path.with_suffix(".bin")

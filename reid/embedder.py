@@ -14,7 +14,14 @@ from pipeline.types import Float32, UInt8
 from pipeline.weights import WeightCard, is_card, verify
 from runtime.network import Network, compile_file, compile_module
 
-BUNDLED = Path(__file__).parent / "weights" / "passerby_mgn_light.safetensors"
+_WEIGHTS = Path(__file__).parent / "weights"
+BUNDLED = _WEIGHTS / "passerby_mgn_light.safetensors"
+BUNDLED_MODELS = {
+    "bundled": BUNDLED,
+    "bundled-light": BUNDLED,
+    "bundled-osnet": _WEIGHTS / "passerby_mgn_osnet.safetensors",
+}
+"""The weights that come with the checkout, by what `embedder.model` calls them."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """RGB, of values 0..1; torchvision's."""
@@ -106,7 +113,7 @@ normalise = normaliser("rgb", _scaled_mean, _scaled_std)  # type: ignore[arg-typ
 
 
 def build_mgn(config: EmbedderConfig, runtime: RuntimeConfig) -> NetworkEmbedder:
-    """An MGN from `config.model`: `bundled` or a .safetensors beside its card."""
+    """An MGN from `config.model`: one of `BUNDLED_MODELS` or a .safetensors beside its card."""
     path = weights_of(config)
     if path.suffix != ".safetensors":
         raise UsageError(f"embedder.model {config.model}: name mgn takes .safetensors; use name openvino or onnx")
@@ -135,7 +142,7 @@ def open_file(
     `also` names operations inside the network whose outputs are wanted too. Raises UsageError.
     """
     path = Path(config.model)
-    if config.model == "bundled":
+    if config.model in BUNDLED_MODELS:
         raise UsageError(
             f"embedder.name {config.name}: set embedder.model to a .xml or .onnx file (bundled is name mgn)"
         )
@@ -151,7 +158,7 @@ def open_file(
 
 def weights_of(config: EmbedderConfig) -> Path:
     """The file that `config.model` says."""
-    return BUNDLED if config.model == "bundled" else Path(config.model)
+    return BUNDLED_MODELS.get(config.model) or Path(config.model)
 
 
 def card_of(config: EmbedderConfig) -> WeightCard | None:

@@ -249,6 +249,7 @@ class Trainer:
         with torch.autocast(self.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
             if batch.blocks is not None and self.step == 0 and config.initial is None:
                 begin_like(trunk_blocks(self.student.model), batch.blocks)
+                self.workers.average(weights.data for weights in self.student.model.shared.parameters())
             parts = all_losses(self.student, (images, boxes), batch, config, self.progress, self.workers)
         loss = torch.stack([weight * part for weight, part in parts.values()]).sum()
         if not bool(torch.isfinite(loss)):

@@ -79,14 +79,21 @@ class TeacherBlocksConfig(Section):
     operations: tuple[tuple[str, str], ...] = Field(
         min_length=1, description="For each block of the shared trunk: before its last activation, and its output."
     )
-    apart_until: Fraction = Field(default=0.2, description="Progress until which blocks are fed by the teacher's.")
-    alone_until: Fraction = Field(default=0.4, description="Progress until which nothing but blocks is learnt.")
+    apart_until: float = Field(
+        default=0.2, gt=0, lt=1, description="Progress until which blocks are fed by the teacher's."
+    )
+    alone_until: float = Field(
+        default=0.4, gt=0, lt=1, description="Progress until which nothing but blocks is learnt."
+    )
     weight: float = Field(default=1.0, gt=0, description="Of the blocks' loss beside the others, afterwards.")
 
     @model_validator(mode="after")
     def _ordered(self) -> TeacherBlocksConfig:
         if self.alone_until < self.apart_until:
             raise ValueError("`alone_until` lies before `apart_until`")
+        names = [name for pair in self.operations for name in pair]
+        if len(set(names)) < len(names):
+            raise ValueError("`operations` names one operation twice")
         return self
 
 
@@ -165,6 +172,10 @@ class TrainConfig(Section):
             return self
         if len(self.teachers) != 1 or self.teacher_maps is not None:
             raise ValueError("`teacher_blocks` wants one `teacher`, and no `teacher_maps`")
+        if self.teachers[0].flip:
+            raise ValueError("`teacher_blocks` asks about each crop as it is: set `flip: false` for the `teacher`")
+        if self.sizes:
+            raise ValueError("`teacher_blocks` wants crops of the teacher's size all the time: leave out `sizes`")
         if self.trunk != "osnet" or not self.architecture.share or self.architecture.needs_pose:
             raise ValueError("`teacher_blocks` wants `trunk: osnet`, shared, and no pose parts")
         return self

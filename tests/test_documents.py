@@ -82,10 +82,17 @@ def test_a_score_that_is_a_fraction_would_be_seen():
     ]
 
 
-def test_the_scores_of_the_bundled_mgn_are_those_of_its_card():
+@pytest.mark.parametrize(
+    ("name", "called", "column"),
+    [
+        ("passerby_mgn_light", "bundled passerby_mgn_light", 1),
+        ("passerby_mgn_osnet", "passerby_mgn_osnet (`--weights bundled-osnet`)", 2),
+    ],
+)
+def test_the_scores_of_a_bundled_mgn_are_those_of_its_card(name, called, column):
     """The page beside the weights, docs/reid.md and README, against the card that is shipped with them."""
     folder = ROOT / "reid/weights"
-    scores = json.loads((folder / "passerby_mgn_light.json").read_text(encoding="utf-8"))["metrics"]
+    scores = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["metrics"]
     wanted = {name: f"{100 * value:.1f}" for name, value in scores.items()}
     cuhk03, single = (
         f"{wanted['cuhk03_held_out_100/rank1']} / {wanted['cuhk03_held_out_100/map']}",
@@ -93,10 +100,11 @@ def test_the_scores_of_the_bundled_mgn_are_those_of_its_card():
     )
     viper, prid = (f"{wanted[f'{name}/rank1']} / {wanted[f'{name}/map']}" for name in ("viper", "prid2011"))
     page, reid, readme = (
-        path.read_text(encoding="utf-8")
-        for path in (folder / "passerby_mgn_light.md", ROOT / "docs/reid.md", ROOT / "README.md")
+        path.read_text(encoding="utf-8") for path in (folder / f"{name}.md", ROOT / "docs/reid.md", ROOT / "README.md")
     )
     assert re.search(rf"\| this model, [^|]*\| {cuhk03}, {single} \| {viper} \| {prid} \|", page)
-    assert f"| bundled passerby_mgn_light | {cuhk03} | {single} | {viper} | {prid} |" in reid
-    assert f"| CUHK03, 100 people held back | {wanted['cuhk03_held_out_100/rank1']} |" in readme
-    assert f"| VIPeR / PRID2011, never seen | {wanted['viper/rank1']} / {wanted['prid2011/rank1']} |" in readme
+    assert f"| {called} | {cuhk03} | {single} | {viper} | {prid} |" in reid
+    rows = {cells[0]: cells for line in readme.splitlines() if (cells := line.strip("| ").split(" | "))}
+    assert rows["CUHK03, 100 people held back"][column] == wanted["cuhk03_held_out_100/rank1"]
+    both = f"{wanted['viper/rank1']} / {wanted['prid2011/rank1']}"
+    assert rows["VIPeR / PRID2011, never seen"][column] == both

@@ -21,7 +21,7 @@ from pipeline.types import Embedder
 from pipeline.weights import WeightCard, verify
 from reid import EMBEDDERS, build_embedder
 from reid.datasets import CropTable
-from reid.embedder import BUNDLED, NetworkEmbedder, normalise, normaliser, resize
+from reid.embedder import BUNDLED_MODELS, NetworkEmbedder, normalise, normaliser, resize
 from reid.export import load_mgn, save_mgn
 from reid.mgn import Mgn
 from reid.teacher import side_by_side, teacher_vectors
@@ -248,13 +248,17 @@ def test_importing_reid_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_bundled_weights_are_small_and_tell_people_apart(make_set: Callable[..., Path], tmp_path: Path) -> None:
-    card = verify(BUNDLED)
-    assert BUNDLED.stat().st_size <= 16e6
+@pytest.mark.parametrize("model", ["bundled", "bundled-osnet"])
+def test_bundled_weights_are_small_and_tell_people_apart(
+    model: str, make_set: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = BUNDLED_MODELS[model]
+    card = verify(path)
+    assert path.stat().st_size <= 16e6
     assert card.metrics and card.training_data
-    assert BUNDLED.with_suffix(".md").is_file()
+    assert path.with_suffix(".md").is_file()
     files = sorted(make_set(tmp_path / "people", identities=8, cameras=2, shots=1).iterdir())
-    embedder = build_embedder(EmbedderConfig(), CPU)
+    embedder = build_embedder(EmbedderConfig(model=model), CPU)
     vectors = embedder.embed([cv2.imread(str(file)) for file in files])
     one, two = vectors[0::2], vectors[1::2]  # the same eight people, seen by two cameras
     assert ((one @ two.T).argmax(1) == np.arange(8)).mean() >= 0.75

@@ -18,6 +18,7 @@ from pipeline.config import EmbedderConfig, RuntimeConfig
 from pipeline.errors import UsageError
 from reid import datasets
 from reid.augment import augment_placed
+from reid.embedder import BUNDLED_MODELS
 from reid.mgn import Mgn
 from reid.teacher import teacher_key
 from reid.teacher_maps import MapTeacher, components, placed_maps, raw_maps
@@ -103,7 +104,7 @@ def test_the_bundled_network_of_another_release_is_another_teacher(
 ) -> None:
     bundled = EmbedderConfig(model="bundled")
     key = teacher_key(bundled, RUNTIME)
-    monkeypatch.setattr("reid.embedder.BUNDLED", tmp_path / "w.safetensors")
+    monkeypatch.setitem(BUNDLED_MODELS, "bundled", tmp_path / "w.safetensors")
     (tmp_path / "w.safetensors").write_bytes(b"trained once more")
     assert teacher_key(bundled, RUNTIME) != key
 

@@ -40,6 +40,8 @@ def test_bundled_weights_are_known_by_their_content_and_the_device_is_told_once(
     assert caplog.text.count("device auto: ") == 1
     for name, path in (("detector", yolo.BUNDLED), ("embedder", embedder.BUNDLED)):
         assert networks.hashes[f"weights/{name}"] == f"sha256:{load_card(path).sha256}"
+    other = build_networks(load_config(None, ["runtime.threads=1", "embedder.model=bundled-osnet"]))
+    assert other.hashes["weights/embedder"] == f"sha256:{load_card(embedder.BUNDLED_MODELS['bundled-osnet']).sha256}"
 
 
 def test_replayed_boxes_are_known_by_their_content_camera_by_camera(tmp_path: Path) -> None:
