@@ -59,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
         scene = write_set(request, root / _SCENE)
         log.info("2 of 4  tracking them, with the bundled detector and embedder")
         tracking = _tracking_arguments(args, scene)
-        code = track(tracking, _files(scene), _config(tracking, track_arguments.overrides(tracking)), directory)
+        code = track(
+            tracking, _files(scene), _config(tracking, track_arguments.overrides(tracking)), directory, resumable=False
+        )
         if code not in (0, 3):
             return code
         log.info("3 of 4  scoring against the truth, which nothing has read before")

@@ -38,9 +38,16 @@ def best_candidate(root: Path, key: TrackletKey, owner: Mapping[TrackletKey, int
     if key in linked.result.report.without_embedding:
         return {"why": "no crop of it could be compared"}
     found = linked.result.alone.get(key)
-    if found is None:
+    if found is None or any(other not in owner for other in _named(found)):
         return {"why": "what the store holds gives other people now; `run.py relink` brings trajectories.json up to it"}
     return _as_json(found, owner)
+
+
+def _named(found: NotTaken) -> list[TrackletKey]:
+    """The other tracklets that are told of."""
+    candidate = None if found.candidate is None else found.candidate.to_key
+    lookalike = None if found.lookalike is None else found.lookalike[0]
+    return [key for key in (candidate, lookalike, found.barred_by) if key is not None]
 
 
 def _as_json(found: NotTaken, owner: Mapping[TrackletKey, int]) -> dict[str, Any]:

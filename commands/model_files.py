@@ -8,7 +8,7 @@ from pathlib import Path
 from detectors.download import refuse_missing
 from pipeline.config import Config
 from pipeline.errors import UsageError
-from reid.embedder import BUNDLED_MODELS
+from reid.embedder import weights_of
 
 
 def refuse_missing_models(config: Config) -> None:
@@ -27,5 +27,5 @@ def _named(config: Config) -> Iterator[tuple[str, str, str]]:
         yield "detector.replay_dir", detector.replay_dir, "give a folder of <camera>.txt or <camera>/det.txt"
     if detector.weights is not None:
         yield "detector.weights", detector.weights, "nothing is downloaded here, copy it there"
-    if embedder.name in ("mgn", "openvino", "onnx") and embedder.model not in BUNDLED_MODELS:
-        yield "embedder.model", embedder.model, "give a path to .safetensors, .onnx or .xml, or `bundled`"
+    if embedder.name in ("mgn", "openvino", "onnx"):
+        yield "embedder.model", str(weights_of(embedder)), "give a path to .safetensors, .onnx or .xml, or `bundled`"

@@ -75,9 +75,10 @@ def relink(args: argparse.Namespace, directory: RunDirectory) -> int:
     removed = _remove_derived(directory) if changed else []
     seconds = time.monotonic() - started
     missing = _render(directory, run, linked) if args.render else ()
+    drawn = not missing if args.render else None
     notices = remarks_on(said, refused, linked)
     seen = (sha256(old_bytes).hexdigest(), sha256(new_bytes).hexdigest())
-    stale = _write_report(directory, run, linked, (*missing, *notices), seen, drawn=args.render, seconds=seconds)
+    stale = _write_report(directory, run, linked, (*missing, *notices), seen, drawn=drawn, seconds=seconds)
     moves = _changes(before, linked.result.trajectories)
     if args.json:
         print(json.dumps(_summary(directory, linked, said, refused, moves, stale=stale, seconds=seconds)))
@@ -176,11 +177,12 @@ def _write_report(
     notices: Sequence[str],
     people: tuple[str, str],
     *,
-    drawn: bool,
+    drawn: bool | None,
     seconds: float,
 ) -> bool:
     """run_report.json: what association decided now; what was read stays. Returns whether the overlays are stale:
-    whether they show others than those of now. `people`: SHA-256 of trajectories.json before, and now."""
+    whether they show others than those of now. `people`: SHA-256 of trajectories.json before, and now. `drawn`: all
+    overlays were drawn now (True), or some could not be (False), or none was asked for (None)."""
     try:
         report: dict[str, Any] = json.loads(directory.report.read_bytes())
     except (OSError, ValueError):
@@ -189,7 +191,9 @@ def _write_report(
     overlays = any((directory.root / "overlays").glob("*.mp4"))
     before, now = people
     told = STALE in report.get("notices", [])  # without a hash: by an older version, of people not known here
-    shown = now if drawn else report.get("hashes", {}).get("overlays", "unknown" if told else before)
+    shown = report.get("hashes", {}).get("overlays", "unknown" if told else before)
+    if drawn is not None:
+        shown = now if drawn else "mixed"  # those that could not be drawn show the people as they were
     stale = overlays and shown != now
     report |= {
         "people": len(linked.result.trajectories),

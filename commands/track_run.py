@@ -45,8 +45,17 @@ log = logging.getLogger(__name__)
 Done = dict[str, tuple[CameraOutcome, Embeddings]]
 
 
-def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config, directory: RunDirectory) -> int:
-    """Do the whole run. Returns 0, 3 (a camera failed or was partly read), 4 (none gave a frame), 130 or 143.
+def track(
+    args: argparse.Namespace,
+    files: Sequence[CameraFiles],
+    config: Config,
+    directory: RunDirectory,
+    *,
+    resumable: bool = True,
+) -> int:
+    """Do the whole run; `resumable`: whether the command that asks has --resume.
+
+    Returns 0, 3 (a camera failed or was partly read), 4 (none gave a frame), 130 or 143.
 
     Raises PasserbyError: bad settings, weights or checkpoints (2: nothing that was there before is touched), no usable
     camera (4), disk or memory (5). Once the work has begun run_report.json is written whatever happens.
@@ -90,15 +99,16 @@ def track(args: argparse.Namespace, files: Sequence[CameraFiles], config: Config
             write_run_report(directory, state)
         tell(state, directory)
         if interruption.asked:
-            log.warning("interrupted; the same command with %s goes on", _go_on(directory))
+            log.warning("interrupted%s", _go_on(args, directory) if resumable else "")
     if args.json:
         print_summary(state, directory)
     return state.exit_code
 
 
-def _go_on(directory: RunDirectory) -> str:
+def _go_on(args: argparse.Namespace, directory: RunDirectory) -> str:
     """The words that make the same command go on with this run, as a shell takes them."""
-    return shlex.join(["--output", str(directory.root), "--resume"])
+    less = " without --overwrite, but" if args.overwrite else ""
+    return f"; the same command{less} with {shlex.join(['--output', str(directory.root), '--resume'])} goes on"
 
 
 def _prepare(state: RunState, directory: RunDirectory) -> tuple[Networks, Done]:

@@ -122,7 +122,9 @@ class EmbedderConfig(Section):
     """Describing people."""
 
     name: str = Field(default="mgn", description="mgn, openvino, onnx, or one that was added to EMBEDDERS.")
-    model: str = Field(default="bundled", description="bundled, bundled-osnet, or a path to .safetensors, .xml, .onnx.")
+    model: str = Field(
+        default="bundled", description="bundled (bundled-light), bundled-osnet, or a .safetensors, .xml, .onnx."
+    )
     batch_crops: int = Field(default=16, ge=1, le=1024, description="Crops in one network call.")
     flip: bool = Field(default=True, description="Average a crop's vector with its mirror image's.")
     input_size_wh: tuple[int, int] = Field(

@@ -33,15 +33,12 @@ from reid.schedule import build_optimiser, copy_of, float_buffers, learning_rate
 from reid.teacher_blocks import BlockTeacher, begin_like, trunk_blocks
 from reid.teacher_maps import Maps, placed_maps
 from reid.train_config import TrainConfig
-from reid.train_log import COLUMNS, EventLog, append_csv
+from reid.train_log import COLUMNS, SELDOM, EventLog, append_csv
 
 logger = logging.getLogger(__name__)
 
 Tell = Callable[["Trainer", Mapping[str, float]], None]
 """Called after each step with the parts of its loss."""
-
-SELDOM = ("contrastive", "verification", "maps", "blocks")
-"""Parts of the loss that are told only where there are any."""
 
 AUTOCAST = {"bf16": torch.bfloat16, "f16": torch.float16}
 
@@ -236,7 +233,7 @@ class Trainer:
         config = self.config
         self.student.train()
         if config.teacher_blocks is not None and self.progress >= config.teacher_blocks.apart_until:
-            # a batch's own mean and spread are not what the teacher's norms use: half of what is left to learn is that
+            # a batch's own mean and spread are not what the teacher's norms use (measured: the osnet model card)
             self.student.model.shared.eval()
         rate = learning_rate(config, self.step, self.progress)
         for group in self.optimiser.param_groups:

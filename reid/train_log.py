@@ -28,6 +28,8 @@ COLUMNS = (
     "maps",
     "blocks",
 )
+SELDOM = ("contrastive", "verification", "maps", "blocks")
+"""Parts of the loss that are told only where there are any."""
 
 
 def append_csv(path: Path, row: Mapping[str, float | str]) -> None:

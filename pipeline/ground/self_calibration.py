@@ -75,8 +75,8 @@ def calibrate_by_people(tracklets: Sequence[Tracklet], cameras: Sequence[Camera]
     size_wh = {camera.id: camera.size_wh for camera in cameras}
 
     def feet(*names: str) -> list[Feet]:
-        """Of each of these views, at the seconds to look at when there are only these."""
-        seconds = _seconds([t for name in names for t in by_camera[name]])
+        """Of each of these views, at those seconds to look at that all of them have."""
+        seconds = _seconds([by_camera[name] for name in names])
         return [feet_of(by_camera[name], seconds, size_wh[name]) for name in names]
 
     matches: list[ViewMatch] = []
@@ -103,11 +103,14 @@ def with_calibrations(cameras: Sequence[Camera], found: MatchedViews) -> tuple[C
     )
 
 
-def _seconds(tracklets: Sequence[Tracklet]) -> Int64:
-    """The full seconds to look at."""
-    if not tracklets:
+def _seconds(views: Sequence[Sequence[Tracklet]]) -> Int64:
+    """The full seconds to look at: from the last view's first tracklet to the first view's last one."""
+    if not all(views):
         return np.zeros(0, np.int64)
-    low, high = min(t.start_s for t in tracklets), max(t.end_s for t in tracklets)
+    low = max(min(t.start_s for t in view) for view in views)
+    high = min(max(t.end_s for t in view) for view in views)
+    if high < low:
+        return np.zeros(0, np.int64)
     every = np.arange(int(np.ceil(low)), int(high) + 1)
     blocks = np.array_split(every, max(len(every) // _BLOCK_S, 1))
     taken = np.unique(np.linspace(0, len(blocks) - 1, min(len(blocks), _MOST_S // _BLOCK_S)).astype(np.int64))

@@ -119,6 +119,20 @@ def test_what_a_third_camera_sees_and_when_changes_nothing_for_two(
         assert calibration.image_to_ground.tolist() == three.calibrations[name].image_to_ground.tolist()
 
 
+def test_a_view_that_ran_for_hours_before_is_matched_by_the_time_that_both_have(
+    scene: FloorScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seconds to look at were spread over the time that any of the two had."""
+    monkeypatch.setattr(view_matching, "_MOST_TRIED", 400)  # for speed
+    pair = bare(scene).cameras[:2]
+    own = [t for t in tracked(scene) if t.camera_id in {camera.id for camera in pair}]
+    first = next(t for t in own if t.camera_id == pair[0].id)
+    early = replace(first, key=(pair[0].id, 999), time_s=first.time_s - 3 * 3600.0)
+    (before,), (after,) = (calibrate_by_people(seen, pair).matches for seen in (own, [early, *own]))
+    assert before.accepted and after.accepted
+    assert after.feet >= 0.8 * before.feet
+
+
 def test_nothing_is_matched_without_a_clock_or_beside_a_calibration(
     scene: FloorScene, caplog: pytest.LogCaptureFixture
 ) -> None:

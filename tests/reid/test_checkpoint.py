@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,23 +14,7 @@ import torch
 from pipeline.errors import UsageError
 from reid import datasets
 from reid.train import TrainData, Trainer
-from reid.train_config import TrainConfig
-
-SIZE = (16, 48)
-
-
-def config(**changes: object) -> TrainConfig:
-    settings = {
-        "trunk": "light",
-        "reduced": 8,
-        "input_size_wh": SIZE,
-        "identities": 3,
-        "crops": 2,
-        "epochs": 4,
-        "optimiser": {"name": "adamw", "learning_rate": 1e-3, "schedule": "cosine", "ema": 0.9},
-        **changes,
-    }
-    return TrainConfig.model_validate_json(json.dumps(settings))
+from tests.reid.small_training import SIZE, config
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,51 @@ def test_two_processes_give_the_gradient_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4 * largest)
 
 
+BEGUN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import json
+from pathlib import Path
+import numpy as np, torch
+from reid.datasets import CropTable
+from reid.distributed import join_workers, leave_workers
+from reid.teacher_blocks import BlockWords
+from reid.train import TrainData, Trainer
+from reid.train_config import TrainConfig
+class Echo:
+    dimension = 4
+    def __call__(self, images):  # speaks of this process's own crops, at a scale of its own
+        rng = np.random.default_rng(int(np.stack(images).astype(np.int64).sum()))
+        sizes = [(64, 32, 16, 64, 16, 8), (256, 16, 8, 256, 16, 8), (256, 16, 8, 256, 16, 8), (256, 16, 8, 256, 8, 4),
+                 (384, 8, 4, 384, 8, 4), (384, 8, 4, 384, 8, 4), (384, 8, 4, 384, 4, 2), (512, 4, 2, 512, 4, 2)]
+        made = lambda shape: (3 * rng.random() * rng.random((len(images), *shape))).astype(np.float32)
+        return BlockWords(made((4,)), tuple(made(s[:3]) for s in sizes), tuple(made(s[3:]) for s in sizes))
+torch.set_num_threads(1)
+workers, device = join_workers("cpu")
+images = np.random.default_rng(0).integers(0, 255, (16, 64, 32, 3), np.uint8)
+identity = np.repeat(np.arange(8), 2)
+table = CropTable(images, identity, np.zeros(16, np.int64), np.zeros(16, np.int64), ("people",))
+config = TrainConfig.model_validate_json(json.dumps({
+    "trunk": "osnet", "reduced": 8, "input_size_wh": [32, 64], "identities": 4, "crops": 2, "epochs": 8,
+    "teacher": {"name": "onnx", "model": "unused.onnx", "flip": False}, "loss": {"distil_cosine": 1.0},
+    "teacher_blocks": {"operations": [[f"b{n}", f"a{n}"] for n in range(8)]},
+}))
+trainer = Trainer(config, TrainData(table, block_teacher=Echo()), Path(sys.argv[2]), device, workers)
+trainer.train_step(trainer.make_batch())
+own = torch.cat([p.data.flatten() for p in trainer.student.parameters()])
+torch.save(own, f"{sys.argv[2]}-{workers.rank}.pt")
+leave_workers(workers)
+"""
+
+
+def test_two_processes_that_learn_block_by_block_have_one_network(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text(BEGUN)
+    for code, _, fault in start_two(tmp_path / "b.py", ROOT, tmp_path / "run"):
+        assert code == 0, fault[-2000:]
+    one, two = (torch.load(tmp_path / f"run-{rank}.pt", weights_only=True) for rank in range(2))
+    assert torch.equal(one, two)
+
+
 COMMAND = """
 import sys
 from pathlib import Path

@@ -199,5 +199,16 @@ def test_what_does_not_fit_is_one_line(
             Trainer(config, data, tmp_path / "run").run(max_steps=1)
     with pytest.raises(ValueError, match="wants `trunk: osnet`"):
         settings_of(taught_by, trunk="light")
+    blocks = taught_by[2].model_dump(mode="json")
+    for changed, message in (
+        ({"sizes": [{"progress": 0.5, "size_wh": [16, 32]}]}, "leave out `sizes`"),
+        ({"teacher": taught_by[1].model_dump(mode="json") | {"flip": True}}, "set `flip: false`"),
+        ({"teacher_blocks": {**blocks, "alone_until": 1.0}}, "less than 1"),
+        ({"teacher_blocks": {**blocks, "apart_until": 0.0}}, "greater than 0"),
+        ({"teacher_blocks": {**blocks, "apart_until": 0.6, "alone_until": 0.3}}, "lies before"),
+        ({"teacher_blocks": {"operations": blocks["operations"][:1] * 8}}, "one operation twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            settings_of(taught_by, **changed)
     with pytest.raises(UsageError, match="trunk light is not made of blocks"):
         trunk_blocks(Mgn("light", 8))

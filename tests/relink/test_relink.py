@@ -257,11 +257,15 @@ def test_overlays_are_told_to_be_stale_until_they_are_drawn(work, passerby, smal
     kept = video.read_bytes()
     try:
         video.write_bytes(small_scene.videos[0].read_bytes())
-        code, _, err = passerby("relink", work, "--render")
+        code, out, err = passerby("relink", work, "--render", "--json")
     finally:
         video.write_bytes(kept)
     assert code == 3
     assert "is not the video that was tracked" in err
+    assert json.loads(out)["overlays_stale"] is True, "one camera's is the old one"
+    assert json.loads(passerby("relink", work, "--json")[1])["overlays_stale"] is True
+    assert passerby("relink", work, "--render")[0] == 0
+    assert json.loads(passerby("relink", work, "--json")[1])["overlays_stale"] is False
 
 
 def test_played_back_as_if_live(work, tracked, passerby) -> None:  # type: ignore[no-untyped-def]
